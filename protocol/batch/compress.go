@@ -2,12 +2,10 @@ package batch
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
@@ -60,24 +58,3 @@ var zstdWriters = sync.Pool{New: func() any {
 	}
 	return w
 }}
-
-// xerialHeader opens the framing of snappy-java, which Java clients write and
-// every client reads: a magic, then a version and the oldest version that can
-// read it, both 1. Frames follow: a big-endian size and a block of raw snappy.
-const (
-	xerialMagic     = "\x82SNAPPY\x00"
-	xerialHeader    = xerialMagic + "\x00\x00\x00\x01\x00\x00\x00\x01"
-	xerialBlockSize = 32 << 10
-)
-
-func appendXerial(dst, records []byte) []byte {
-	dst = append(dst, xerialHeader...)
-	for len(records) > 0 {
-		n := min(len(records), xerialBlockSize)
-		block := snappy.Encode(nil, records[:n])
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(block)))
-		dst = append(dst, block...)
-		records = records[n:]
-	}
-	return dst
-}
