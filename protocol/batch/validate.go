@@ -102,11 +102,11 @@ func (e *RecordErrors) add(i int32, kind *kerr.Error, format string, args ...any
 //
 // Errors: kerr.MessageTooLarge; kerr.InvalidRecord; *RecordErrors.
 //
-// Two things differ from Kafka, which lets a broken batch in and leaves the
-// trouble to its consumers. Records of an uncompressed batch whose offsets are
-// not consecutive are refused, and so are those of a compressed one, which
-// Kafka would renumber and compress anew. And records that do not decompress
-// are InvalidRecord where Kafka answers UNKNOWN_SERVER_ERROR.
+// Three things differ from Kafka 4.3.1, to the end that what is let in can be
+// read: records whose offsets are not consecutive (stored as they are by Kafka
+// if not compressed, else UNKNOWN_SERVER_ERROR), records that do not decompress
+// (UNKNOWN_SERVER_ERROR) and a producer without an epoch (let in) are all
+// refused as InvalidRecord, which no client retries.
 func (b Batch) ValidateRecords(rules RecordRules) (RecordSummary, error) {
 	if rules.MaxBytes > 0 && len(b) > rules.MaxBytes {
 		return RecordSummary{}, fmt.Errorf("record batch of %d bytes, at most %d are allowed: %w", len(b), rules.MaxBytes, kerr.MessageTooLarge)
