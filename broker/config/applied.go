@@ -1,0 +1,47 @@
+package config
+
+// applied are the broker keys that change what this broker does. Setting another
+// known key to something else than its default is accepted with a warning, and
+// DescribeConfigs reports it.
+//
+// Add a key here in the change that makes it work.
+func applied() []string {
+	return []string{
+		// The node and where it keeps its data.
+		"node.id", "broker.id", "broker.rack",
+		"log.dirs", "log.dir", "metadata.log.dir",
+
+		// Listeners and connections. Only the PLAINTEXT protocol is spoken.
+		"listeners", "advertised.listeners", "listener.security.protocol.map", "inter.broker.listener.name",
+		"socket.send.buffer.bytes", "socket.receive.buffer.bytes", "socket.request.max.bytes",
+		"queued.max.requests", "queued.max.request.bytes",
+		"connections.max.idle.ms",
+		"max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides",
+
+		// Topics and what is written to them.
+		"num.partitions", "default.replication.factor", "auto.create.topics.enable", "delete.topic.enable",
+		"min.insync.replicas", "message.max.bytes", "compression.type",
+		"compression.gzip.level", "compression.lz4.level", "compression.zstd.level",
+		"fetch.max.bytes", "max.incremental.fetch.session.cache.slots", "max.request.partition.size.limit",
+		"producer.id.expiration.ms", "request.timeout.ms", "replica.lag.time.max.ms",
+
+		// Defaults of topic keys.
+		"log.segment.bytes", "log.roll.ms", "log.roll.hours", "log.roll.jitter.ms", "log.roll.jitter.hours",
+		"log.retention.ms", "log.retention.minutes", "log.retention.hours", "log.retention.bytes",
+		"log.index.size.max.bytes", "log.index.interval.bytes",
+		"log.flush.interval.messages", "log.flush.interval.ms", "log.flush.scheduler.interval.ms",
+		"log.segment.delete.delay.ms", "log.preallocate", "log.cleanup.policy",
+		"log.message.timestamp.type", "log.message.timestamp.before.max.ms", "log.message.timestamp.after.max.ms",
+
+		// Housekeeping of logs.
+		"log.retention.check.interval.ms",
+		"log.flush.offset.checkpoint.interval.ms", "log.flush.start.offset.checkpoint.interval.ms",
+		"replica.high.watermark.checkpoint.interval.ms",
+		"num.recovery.threads.per.data.dir",
+
+		// Internal topics.
+		"offsets.topic.replication.factor", "offsets.topic.num.partitions", "offsets.topic.segment.bytes",
+		"transaction.state.log.replication.factor", "transaction.state.log.num.partitions",
+		"transaction.state.log.min.isr", "transaction.state.log.segment.bytes",
+	}
+}

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// securityWithoutPrefix are the keys that can change only with the prefix of a
+// listener.
+func securityWithoutPrefix() []string {
+	return []string{"ssl.keystore.type", "ssl.keystore.location", "ssl.keystore.password", "ssl.key.password",
+		"ssl.keystore.key", "ssl.keystore.certificate.chain",
+		"ssl.truststore.type", "ssl.truststore.location", "ssl.truststore.password", "ssl.truststore.certificates"}
+}
+
+// dynamicDef answers the definition that a dynamic broker key is validated by.
+// Kafka takes keys it does not know; they may be a plug-in's.
+func dynamicDef(key string) (*Def, bool) {
+	if d, ok := BrokerDefs().Lookup(key); ok {
+		return d, true
+	}
+	if d, ok := dynamicOnlyDefs().Lookup(key); ok {
+		return d, true
+	}
+	return listenerKey(key)
+}
+
+// dynamicUpdate says how a key can change, and false if nobody knows it.
+func dynamicUpdate(key string) (Update, bool) {
+	if d, ok := listenerKey(key); ok {
+		// With a listener's prefix, most keys belong to one broker.
+		switch d.Name {
+		case "max.connections", "max.connection.creation.rate", "num.network.threads":
+			return ClusterWide, true
+		}
+		return PerBroker, true
+	}
+	if d, ok := dynamicDef(key); ok {
+		return d.Update, true
+	}
+	return ClusterWide, false
+}
+
+// ValidateBrokerDynamic says whether these may be the dynamic settings of one
+// broker (perBroker) or of all of them, in place of those that v has (Kafka's
+// DynamicBrokerConfig). All of them are given, not only those that change. Any
+// error, for want of something better in Kafka, is INVALID_REQUEST.
+func (v Values) ValidateBrokerDynamic(perBroker bool, proposed map[string]string) error {
+	keys := slices.Sorted(maps.Keys(proposed))
+	only := func(is func(key string) bool) []string {
+		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !is(key) })
+	}
+	if fixed := only(func(key string) bool { u, known := dynamicUpdate(key); return known && u == ReadOnly }); len(fixed) > 0 {
+		return errorf("Cannot update these configs dynamically: [%s]", strings.Join(fixed, ", "))
+	}
+	if bare := only(func(key string) bool { return slices.Contains(securityWithoutPrefix(), key) }); len(bare) > 0 {
+		return errorf("These security configs can be dynamically updated only per-listener using the listener prefix: [%s]", strings.Join(bare, ", "))
+	}
+	for _, key := range keys {
+		if d, ok := dynamicDef(key); ok {
+			if err := d.Validate(proposed[key]); err != nil {
+				return err
+			}
+		}
+	}
+	if !perBroker {
+		if single := only(func(key string) bool { u, _ := dynamicUpdate(key); return u == PerBroker }); len(single) > 0 {
+			return errorf("Cannot update these configs at default cluster level, broker id must be specified: [%s]", strings.Join(single, ", "))
+		}
+	}
+	// Kafka can open and close listeners while it runs. To accept it here and not
+	// do it would be worse than to refuse.
+	for _, key := range []string{"listeners", "listener.security.protocol.map"} {
+		if _, ok := proposed[key]; ok {
+			return errorf("%s cannot change while this broker runs", key)
+		}
+	}
+	next := v.With(v.broker, proposed)
+	if perBroker {
+		next = v.With(proposed, v.cluster)
+	}
+	for _, err := range next.check() {
+		return apiError(err)
+	}
+	return v.checkThreads(next)
+}
+
+// checkThreads holds that a pool of threads at most doubles and at most halves in
+// one step. There are no such pools here, but what Kafka refuses is refused.
+func (v Values) checkThreads(next Values) error {
+	const suffix = " for configuration Invalid dynamic configuration"
+	for _, key := range []string{"num.io.threads", "num.network.threads", "num.replica.fetchers",
+		"num.recovery.threads.per.data.dir", "background.threads"} {
+		was, is := v.Int(key), next.Int(key)
+		why := ""
+		if is < was/2 {
+			why = fmt.Sprintf("value should be at least half the current value %d", was)
+		} else if is > was*2 {
+			why = fmt.Sprintf("value should not be greater than double the current value %d", was)
+		}
+		if why != "" {
+			return errorf("Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed for %s=%d, %s%s", key, is, why, suffix)
+		}
+	}
+	was, is := v.Int("log.cleaner.threads"), next.Int("log.cleaner.threads")
+	const cleaner = "Invalid value org.apache.kafka.common.config.ConfigException: "
+	switch {
+	case is < 1:
+		return errorf("%sLog cleaner threads should be at least 1%s", cleaner, suffix)
+	case is < was/2:
+		return errorf("%sLog cleaner threads cannot be reduced to less than half the current value %d%s", cleaner, was, suffix)
+	case is > was*2:
+		return errorf("%sLog cleaner threads cannot be increased to more than double the current value %d%s", cleaner, was, suffix)
+	}
+	return nil
+}
+
+// ValidateBrokerDynamic says whether one key may be set dynamically, on all
+// brokers or, if perBroker, on one of them.
+func ValidateBrokerDynamic(perBroker bool, key, value string) error {
+	return Values{}.ValidateBrokerDynamic(perBroker, map[string]string{key: value})
+}
+
+// Append adds elements to a list and answers the whole; those that are there stay
+// single. current is nil where nothing is set, which means the key's default. A
+// nil table has no lists. The error is INVALID_CONFIG.
+func (t *Defs) Append(key string, current *string, elements string) (string, error) {
+	have, err := t.elements("APPEND", key, current)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range strings.Split(elements, ",") {
+		if !slices.Contains(have, e) {
+			have = append(have, e)
+		}
+	}
+	return strings.Join(have, ","), nil
+}
+
+// Subtract takes elements off a list; otherwise it is like Append.
+func (t *Defs) Subtract(key string, current *string, elements string) (string, error) {
+	have, err := t.elements("SUBTRACT", key, current)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range strings.Split(elements, ",") {
+		if i := slices.Index(have, e); i >= 0 {
+			have = slices.Delete(have, i, i+1)
+		}
+	}
+	return strings.Join(have, ","), nil
+}
+
+func (t *Defs) elements(op, key string, current *string) ([]string, error) {
+	var d *Def
+	if t != nil {
+		d = t.byName[key]
+	}
+	if d == nil || d.Type != List {
+		return nil, errorf("Can't %s to key %s because its type is not LIST.", op, key)
+	}
+	if current == nil {
+		return splitList(d.Default), nil
+	}
+	if *current == "" {
+		return nil, nil
+	}
+	return strings.Split(*current, ","), nil
+}

@@ -1,0 +1,41 @@
+package config
+
+// Replication and leadership.
+func replicationRows() []row {
+	return []row{
+		{"default.replication.factor", Int, "1", Rule{}, Medium, ReadOnly,
+			"Replicas of a topic that is created without saying how many."},
+		{"min.insync.replicas", Int, "1", atLeast(1), High, ClusterWide,
+			"Replicas that have to be in sync, the leader included, for a write with acks=all to succeed."},
+		{"unclean.leader.election.enable", Bool, "false", Rule{}, High, ClusterWide,
+			"Whether a replica that is not in sync may lead when no other is left, at the price of lost records."},
+		{"num.replica.fetchers", Int, "1", atLeast(1), High, ClusterWide,
+			"Threads that fetch from each other broker; the partitions are spread over them."},
+		{"num.replica.alter.log.dirs.threads", Int, null, Rule{}, High, ReadOnly,
+			"Threads that move replicas between log directories; unset, one for each directory."},
+		{"replica.fetch.max.bytes", Int, "1048576", atLeast(0), Medium, ReadOnly,
+			"Bytes that a follower asks for of one partition; a first batch that is larger comes all the same."},
+		{"replica.fetch.min.bytes", Int, "1", Rule{}, High, ReadOnly,
+			"Bytes that a follower's fetch waits for."},
+		{"replica.fetch.response.max.bytes", Int, "10485760", atLeast(0), Medium, ReadOnly,
+			"Bytes that a follower asks for in one fetch altogether; a first batch that is larger comes all the same."},
+		{"replica.fetch.wait.max.ms", Int, "500", Rule{}, High, ReadOnly,
+			"Milliseconds that a follower's fetch waits at most; not more than replica.lag.time.max.ms."},
+		{"replica.fetch.backoff.ms", Int, "1000", atLeast(0), Medium, ReadOnly,
+			"Milliseconds that a follower rests after a partition's fetch failed."},
+		{"replica.lag.time.max.ms", Long, "30000", Rule{}, High, ReadOnly,
+			"A follower that has not caught up with the leader's end for this many milliseconds leaves the in-sync set."},
+		{"replica.high.watermark.checkpoint.interval.ms", Long, "5000", Rule{}, High, ReadOnly,
+			"Milliseconds between two records of the partitions' high watermarks on disk."},
+		{"replica.socket.timeout.ms", Int, "30000", Rule{}, High, ReadOnly,
+			"How long a follower waits for an answer, in milliseconds; at least replica.fetch.wait.max.ms."},
+		{"replica.socket.receive.buffer.bytes", Int, "65536", Rule{}, High, ReadOnly,
+			"SO_RCVBUF of a follower's connections, in bytes."},
+		{"replica.selector.class", String, null, Rule{}, Medium, ReadOnly,
+			"A Java class that chooses the replica a consumer reads from; unset, the leader."},
+		{"auto.leader.rebalance.enable", Bool, "true", Rule{}, High, ReadOnly,
+			"Whether leadership goes back to preferred replicas by itself."},
+		{"leader.imbalance.check.interval.seconds", Long, "300", atLeast(1), High, ReadOnly,
+			"Seconds between two looks for partitions not led by their preferred replica."},
+	}
+}
