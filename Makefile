@@ -1,0 +1,41 @@
+# Everything that CONTRIBUTING.md tells to run. `make help` lists it.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 60s
+ROUNDS ?= 50
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz lint compat bench torture
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the broker, ./blumfeld
+	go build -o blumfeld .
+
+test: ## every test, with Go alone
+	go test ./...
+
+race: ## every test under the race detector
+	go test -race ./...
+
+fuzz: ## each fuzz target for FUZZTIME=60s
+	@integration/fuzz $(FUZZTIME)
+
+lint: ## gofmt, go vet, staticcheck; also vets for darwin and arm64
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt:" $$unformatted; exit 1; }
+	go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null .
+	GOOS=linux GOARCH=arm64 go build -o /dev/null .
+	go run $(STATICCHECK) ./...
+
+compat: ## real clients; QUICK=1 for a selection, COMPAT_ADDR=host:port for another broker, CLIENTS="kcat …"
+	go run ./compat $(CLIENTS)
+
+bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); table in integration/bench/RESULTS.md
+	go run ./integration/bench -out integration/bench/RESULTS.md
+
+torture: ## kill -9 in the middle of writes, ROUNDS=50 times
+	go test ./integration -count=1 -timeout 60m -v -run '^TestKilledWhileWriting$$' -rounds $(ROUNDS)
