@@ -1,0 +1,112 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// cursorBytes is what a cursor reads ahead. Headers of large batches are read one by one, and small batches many at
+// a time.
+const cursorBytes = 16 << 10
+
+var cursorBuffers = sync.Pool{New: func() any { return new([cursorBytes]byte) }}
+
+// cursor walks the batch headers in a range of a .log file by pread. Close it.
+type cursor struct {
+	f    vfs.File
+	path string
+	pos  int64 // of the next batch
+	end  int64 // of the range, bytes
+	buf  *[cursorBytes]byte
+	at   int64 // file position of buf[0]
+	n    int   // valid bytes in buf
+}
+
+func newCursor(f vfs.File, path string, pos, end int64) cursor {
+	return cursor{f: f, path: path, pos: pos, end: end, buf: cursorBuffers.Get().(*[cursorBytes]byte)}
+}
+
+func (c *cursor) close() {
+	cursorBuffers.Put(c.buf)
+	c.buf = nil
+}
+
+// header describes a batch in a file. Only the header fields of b may be asked for: the records are not there.
+type header struct {
+	b    batch.Batch // HeaderSize bytes, valid until the next step
+	pos  int64
+	size int
+}
+
+// next returns the next batch's header; io.EOF at the end of the range. Bytes that cannot be a batch, or one that
+// the range cuts, are an error wrapping kerr.CorruptMessage that says where.
+func (c *cursor) next() (header, error) {
+	if c.pos >= c.end {
+		return header{}, io.EOF
+	}
+	p := c.window()
+	if len(p) < batch.HeaderSize && c.pos+int64(len(p)) < c.end {
+		if err := c.fill(); err != nil {
+			return header{}, err
+		}
+		p = c.window()
+	}
+	size, err := batch.SizeOf(p)
+	if err == nil && (len(p) < batch.HeaderSize || int64(size) > c.end-c.pos) {
+		err = batch.ErrShort
+	}
+	if err == nil && size < batch.HeaderSize {
+		err = errors.New("shorter than a header")
+	}
+	if err != nil {
+		return header{}, fmt.Errorf("%s: record batch at byte %d of %d: %w: %w", c.path, c.pos, c.end, err, kerr.CorruptMessage)
+	}
+	h := header{b: batch.Batch(p[:batch.HeaderSize]), pos: c.pos, size: size}
+	if h.b.LastOffsetDelta() < 0 || h.b.BaseOffset() < 0 {
+		return header{}, fmt.Errorf("%s: record batch at byte %d: base offset %d, last offset delta %d: %w",
+			c.path, c.pos, h.b.BaseOffset(), h.b.LastOffsetDelta(), kerr.CorruptMessage)
+	}
+	c.pos += int64(size)
+	return h, nil
+}
+
+// window is what the buffer holds from pos on, cut at the end of the range.
+func (c *cursor) window() []byte {
+	if c.pos < c.at || c.pos >= c.at+int64(c.n) {
+		return nil
+	}
+	p := c.buf[c.pos-c.at : c.n]
+	return p[:min(int64(len(p)), c.end-c.pos)]
+}
+
+func (c *cursor) fill() error {
+	want := min(int64(cursorBytes), c.end-c.pos)
+	n, err := c.f.ReadAt(c.buf[:want], c.pos)
+	c.at, c.n = c.pos, n
+	if int64(n) < want {
+		if err == io.EOF {
+			return fmt.Errorf("%s: ends at byte %d, %d expected: %w", c.path, c.pos+int64(n), c.end, kerr.CorruptMessage)
+		}
+		return err
+	}
+	return nil
+}
+
+// whole reads all of the batch that h describes.
+func (c *cursor) whole(h header) (batch.Batch, error) {
+	p := make([]byte, h.size)
+	if n, err := c.f.ReadAt(p, h.pos); n < len(p) {
+		if err == io.EOF {
+			return nil, fmt.Errorf("%s: ends at byte %d, inside a record batch: %w", c.path, h.pos+int64(n), kerr.CorruptMessage)
+		}
+		return nil, err
+	}
+	return batch.Batch(p), nil
+}

@@ -1,0 +1,654 @@
+package logstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"blumfeld/logstore/vfs"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Suffixes of folders that are no logs (Kafka's UnifiedLog).
+const (
+	deleteFolderSuffix = "-delete"
+	strayFolderSuffix  = "-stray"
+	futureFolderSuffix = "-future"
+)
+
+// DirOptions say how a directory is run. The zero value of each field but NodeID has a meaning, given in brackets.
+type DirOptions struct {
+	NodeID    int32
+	ClusterID string       // which meta.properties has to agree with [whatever is there]
+	Logger    *slog.Logger // [discard]
+	Now       func() time.Time
+	Random    func(n int64) int64 // in [0, n); for segment.jitter.ms [math/rand]
+
+	ProducerIDExpirationMs int64 // producer.id.expiration.ms [86,400,000]
+	ReservedBytes          int64 // appends are refused while less is free on the file system [no limit]
+	WarmBytes              int64 // how many of the newest bytes the page cache is trusted to hold [256 MiB]
+}
+
+// Dir is one log directory: the logs in it, what is checkpointed about them, and the lock that keeps other processes
+// out. All methods are safe for concurrent use.
+type Dir struct {
+	fs        vfs.FS
+	path      string
+	o         DirOptions
+	logger    *slog.Logger
+	lock      io.Closer
+	room      room
+	warmBytes int64
+	clean     bool // the directory was closed in order the last time
+
+	offline atomic.Pointer[error] // why, once it is
+	begun   atomic.Bool           // the clean-shutdown marker is gone, durably
+
+	beginMu sync.Mutex // leaf but for syscalls; makes begun true
+	metaMu  sync.Mutex // guards meta and its file
+	meta    metaProperties
+
+	nameMu     sync.Mutex // held while the folder is synced
+	namesDirty atomic.Bool
+
+	checkpointMu sync.Mutex // one checkpoint at a time; guards written
+	written      map[string][]byte
+
+	mu     sync.Mutex // guards what follows; never held over anything slow
+	logs   map[topicPartition]*opening
+	known  map[string]offsetMap // checkpoints as read, for logs that are not open
+	closed bool
+
+	worker worker
+}
+
+// opening is a log, or one that is about to be.
+type opening struct {
+	done chan struct{}
+	log  *Log
+	err  error
+}
+
+// OpenDir opens a log directory, and makes it if need be. It holds the directory's lock until Close.
+//
+// Errors: one wrapping vfs.ErrLocked if another process has it; one about meta.properties if the directory belongs
+// to another node or cluster; those of the file system.
+func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Int64N
+	}
+	if o.ProducerIDExpirationMs == 0 {
+		o.ProducerIDExpirationMs = 24 * 3600 * 1000
+	}
+	if o.WarmBytes == 0 {
+		o.WarmBytes = 256 << 20
+	}
+	if err := fsys.MkdirAll(name); err != nil {
+		return nil, err
+	}
+	lock, err := fsys.Lock(path.Join(name, lockFile))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("log directory %s is in use by another broker: %w", name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{
+		fs:        fsys,
+		path:      name,
+		o:         o,
+		logger:    o.Logger.With("dir", name),
+		lock:      lock,
+		room:      room{fs: fsys, path: name, reserved: o.ReservedBytes},
+		warmBytes: o.WarmBytes,
+		logs:      make(map[topicPartition]*opening),
+		known:     make(map[string]offsetMap),
+		written:   make(map[string][]byte),
+	}
+	if err := d.load(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("log directory %s: %w", name, err)
+	}
+	d.worker.start()
+	return d, nil
+}
+
+func (d *Dir) load() error {
+	if err := d.loadMeta(); err != nil {
+		return err
+	}
+	_, err := d.fs.Stat(d.file(cleanShutdownFile))
+	switch {
+	case err == nil:
+		d.clean = true
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	default:
+		d.begun.Store(true) // nothing to remove
+	}
+	for _, name := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
+		p, err := vfs.ReadFile(d.fs, d.file(name), maxCheckpointBytes)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		m, err := parseOffsetMap(p)
+		if err != nil {
+			// Without it the logs are read from their beginnings, or start where their files do.
+			d.logger.Warn("unreadable checkpoint", "file", d.file(name), "error", err)
+			m, p = nil, nil
+		}
+		if m == nil {
+			m = offsetMap{}
+		}
+		d.known[name], d.written[name] = m, p
+	}
+	return d.sweep()
+}
+
+// sweep removes, in the background, what was deleted before the last stop.
+func (d *Dir) sweep() error {
+	entries, err := d.fs.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir && strings.HasSuffix(e.Name, deleteFolderSuffix) {
+			d.after(0, func() { d.removeFolder(e.Name) })
+		}
+	}
+	return nil
+}
+
+func (d *Dir) removeFolder(name string) {
+	if err := d.fs.RemoveAll(d.file(name)); err != nil {
+		d.logger.Warn("removing a deleted log", "folder", name, "error", err)
+	}
+}
+
+func (d *Dir) loadMeta() error {
+	p, err := vfs.ReadFile(d.fs, d.file(metaPropertiesFile), maxMetaBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.meta = metaProperties{nodeID: d.o.NodeID, clusterID: d.o.ClusterID, directoryID: newUUID()}
+		return vfs.WriteFileAtomic(d.fs, d.path, d.file(metaPropertiesFile), d.meta.format())
+	}
+	if err != nil {
+		return err
+	}
+	m, err := parseMetaProperties(p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", metaPropertiesFile, err)
+	}
+	if m.nodeID != d.o.NodeID {
+		return fmt.Errorf("%s is of node.id %d, this broker is %d", metaPropertiesFile, m.nodeID, d.o.NodeID)
+	}
+	d.meta = m
+	if d.o.ClusterID != "" {
+		return d.SetClusterID(d.o.ClusterID)
+	}
+	return nil
+}
+
+// ClusterID is the cluster that the directory belongs to; "" if that was never said.
+func (d *Dir) ClusterID() string {
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
+	return d.meta.clusterID
+}
+
+// DirectoryID identifies the directory in its cluster (KIP-858); zero if a Kafka that had no such ids made it.
+func (d *Dir) DirectoryID() [16]byte {
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
+	return d.meta.directoryID
+}
+
+// SetClusterID writes the cluster's id to meta.properties, for a directory that has none yet. If it has another, the
+// directory belongs to another cluster, and that is the error.
+func (d *Dir) SetClusterID(id string) error {
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
+	switch d.meta.clusterID {
+	case id:
+		return nil
+	case "":
+	default:
+		return fmt.Errorf("%s is of cluster.id %s, this broker is of %s", metaPropertiesFile, d.meta.clusterID, id)
+	}
+	m := d.meta
+	m.clusterID = id
+	if err := vfs.WriteFileAtomic(d.fs, d.path, d.file(metaPropertiesFile), m.format()); err != nil {
+		return err
+	}
+	d.meta = m
+	return nil
+}
+
+// Path is where the directory is.
+func (d *Dir) Path() string { return d.path }
+
+// FreeBytes is how many bytes the file system still takes.
+func (d *Dir) FreeBytes() (int64, error) {
+	s, err := d.Space()
+	return s.Available, err
+}
+
+// Space is the room on the directory's file system.
+func (d *Dir) Space() (vfs.Space, error) {
+	s, err := d.fs.Space(d.path)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w: %w", d.path, err, kerr.KafkaStorageError)
+	}
+	return s, nil
+}
+
+// FoundLog is a log that has a folder in the directory.
+type FoundLog struct {
+	Topic     string
+	Partition int32
+	TopicID   [16]byte // zero if the folder does not say
+}
+
+// Logs lists the logs in the directory by topic and partition, open or not. Nothing is recovered.
+func (d *Dir) Logs() ([]FoundLog, error) {
+	entries, err := d.fs.ReadDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	var found []FoundLog
+	for _, e := range entries {
+		tp, ok := parseLogFolder(e.Name)
+		if !ok || !e.IsDir || e.Name == metadataFolder {
+			continue
+		}
+		id, err := readPartitionMetadata(d.fs, path.Join(d.path, e.Name, partitionMetadataFile))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, FoundLog{Topic: tp.topic, Partition: tp.partition, TopicID: id})
+	}
+	return found, nil
+}
+
+// metadataFolder looks like a log's, and holds the cluster's metadata: none of ours.
+const metadataFolder = "__cluster_metadata-0"
+
+// Open opens a log, or creates it. The zero topicID takes whatever the folder says.
+// If it is open already, that Log is returned, with its configuration as it is.
+//
+// Errors: kerr.InconsistentTopicID if the folder is of another topic of that name; kerr.InvalidTopicException;
+// kerr.KafkaStorageError.
+func (d *Dir) Open(topic string, partition int32, topicID [16]byte, cfg Config) (*Log, error) {
+	if err := d.usable(); err != nil {
+		return nil, err
+	}
+	tp := topicPartition{topic, partition}
+	if !validTopic(topic) || partition < 0 || tp.name() == metadataFolder {
+		return nil, fmt.Errorf("log %q: %w", tp.name(), kerr.InvalidTopicException)
+	}
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil, errClosed(d.path)
+	}
+	o := d.logs[tp]
+	if o == nil {
+		o = &opening{done: make(chan struct{})}
+		d.logs[tp] = o
+		d.mu.Unlock()
+		o.log, o.err = d.open(tp, topicID, cfg)
+		if o.err != nil {
+			d.mu.Lock()
+			delete(d.logs, tp)
+			d.mu.Unlock()
+		}
+		close(o.done)
+	} else {
+		d.mu.Unlock()
+		<-o.done
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
+	if topicID != [16]byte{} && o.log.topicID != topicID {
+		return nil, fmt.Errorf("%s is open with topic id %s, not %s: %w", tp.name(), uuid(o.log.topicID), uuid(topicID), kerr.InconsistentTopicID)
+	}
+	return o.log, nil
+}
+
+func (d *Dir) open(tp topicPartition, topicID [16]byte, cfg Config) (*Log, error) {
+	l := &Log{
+		dir:       d,
+		tp:        tp,
+		topicID:   topicID,
+		path:      d.file(tp.name()),
+		logger:    d.logger.With("topic", tp.topic, "partition", tp.partition),
+		producers: newProducerState(d.o.ProducerIDExpirationMs),
+	}
+	l.cfg.Store(&cfg)
+	l.lastFlush.Store(d.nowMs())
+	d.mu.Lock()
+	l.recoveryPoint.Store(d.known[recoveryPointFile][tp])
+	l.logStart.Store(d.known[logStartFile][tp])
+	l.highWatermark.Store(d.known[highWatermarkFile][tp])
+	d.mu.Unlock()
+	if err := l.load(d.clean); err != nil {
+		return nil, l.failed("open", err)
+	}
+	return l, nil
+}
+
+// Delete takes a log out of service and its folder out of the way; its files go file.delete.delay.ms later. Readers
+// that hold slices of it go on until they are done.
+func (d *Dir) Delete(l *Log) error {
+	return d.remove(l, suffixedFolder(l.tp, deleteFolderSuffix), l.cfg.Load().FileDeleteDelayMs)
+}
+
+// Stray takes the folder of a log that no topic claims out of the way, and keeps it for somebody to look at. The log
+// must not be open.
+func (d *Dir) Stray(topic string, partition int32) error {
+	tp := topicPartition{topic, partition}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	d.forget(tp)
+	d.logger.Warn("log is stray", "topic", topic, "partition", partition)
+	if err := d.fs.Rename(d.file(tp.name()), d.file(suffixedFolder(tp, strayFolderSuffix))); err != nil {
+		return fmt.Errorf("stray %s: %w: %w", tp.name(), err, kerr.KafkaStorageError)
+	}
+	d.namesChanged()
+	return d.syncNames()
+}
+
+func (d *Dir) remove(l *Log, folder string, delayMs int64) error {
+	if err := l.touch(); err != nil {
+		return err
+	}
+	// No flush may be under way: it would not find the files again.
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	l.mu.Lock()
+	if l.closed.Load() {
+		l.mu.Unlock()
+		return errClosed(l.tp.name())
+	}
+	l.closed.Store(true)
+	for _, s := range *l.segments.Load() {
+		s.retire()
+	}
+	l.mu.Unlock()
+	d.forget(l.tp)
+	if err := d.fs.Rename(l.path, d.file(folder)); err != nil {
+		return l.failed("delete", err)
+	}
+	d.namesChanged()
+	if err := d.syncNames(); err != nil {
+		return l.failed("delete", err)
+	}
+	d.after(delayMs, func() { d.removeFolder(folder) })
+	return nil
+}
+
+// forget drops what is known of a log.
+func (d *Dir) forget(tp topicPartition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.logs, tp)
+	for _, m := range d.known {
+		delete(m, tp)
+	}
+}
+
+// openLogs lists the logs that are open now. Those that are just being opened come along if it may wait.
+func (d *Dir) openLogs(wait bool) []*Log {
+	if wait {
+		d.mu.Lock()
+		pending := slices.Collect(maps.Values(d.logs))
+		d.mu.Unlock()
+		for _, o := range pending {
+			<-o.done
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	logs := make([]*Log, 0, len(d.logs))
+	for _, o := range d.logs {
+		select {
+		case <-o.done:
+			if o.err == nil {
+				logs = append(logs, o.log)
+			}
+		default:
+		}
+	}
+	return logs
+}
+
+// Checkpoint writes down recovery points, log starts and high watermarks, if they have changed. After a crash logs
+// are read from their recovery points on, and begin where their starts were.
+func (d *Dir) Checkpoint() error {
+	if err := d.usable(); err != nil {
+		return err
+	}
+	d.checkpointMu.Lock()
+	defer d.checkpointMu.Unlock()
+	logs := d.openLogs(false)
+	changed := map[string][]byte{}
+	for _, c := range []struct {
+		name string
+		of   func(*Log) int64
+	}{
+		{recoveryPointFile, func(l *Log) int64 { return l.recoveryPoint.Load() }},
+		{logStartFile, func(l *Log) int64 { return l.logStart.Load() }},
+		{highWatermarkFile, func(l *Log) int64 { return l.Offsets().HighWatermark }},
+	} {
+		d.mu.Lock()
+		for _, l := range logs {
+			if o := d.logs[l.tp]; o != nil && o.log == l {
+				d.known[c.name][l.tp] = c.of(l)
+			}
+		}
+		p := d.known[c.name].format()
+		d.mu.Unlock()
+		if !bytes.Equal(p, d.written[c.name]) {
+			changed[c.name] = p
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	for name, p := range changed {
+		if err := vfs.WriteFileAtomic(d.fs, d.path, d.file(name), p); err != nil {
+			if !isTransient(err) {
+				d.fail(err)
+			}
+			return fmt.Errorf("checkpoint: %w: %w", err, kerr.KafkaStorageError)
+		}
+		d.written[name] = p
+	}
+	return nil
+}
+
+// Close closes all logs, flushes what is not on disk, checkpoints, and leaves the marker that lets the next start
+// believe the files. A directory that is offline is only let go of.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	d.mu.Unlock()
+	d.worker.stop()
+	err := d.close()
+	return errors.Join(err, d.lock.Close())
+}
+
+func (d *Dir) close() error {
+	var first error
+	for _, l := range d.openLogs(true) {
+		if err := l.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return first
+	}
+	if err := d.Checkpoint(); err != nil {
+		return err
+	}
+	if !d.begun.Load() {
+		return nil // nothing was changed, and the marker is there
+	}
+	if err := d.syncNames(); err != nil {
+		return err
+	}
+	return vfs.WriteFileAtomic(d.fs, d.path, d.file(cleanShutdownFile), []byte(cleanShutdown))
+}
+
+// close seals and flushes the log if it was changed since it was opened. Readers keep what they hold.
+func (l *Log) close() error {
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	l.mu.Lock()
+	if l.closed.Load() {
+		l.mu.Unlock()
+		return nil
+	}
+	err := l.usable()
+	if err == nil && l.dirty.Load() {
+		if err = l.active().seal(); err == nil {
+			err = l.writeSnapshot(true)
+		}
+	}
+	l.mu.Unlock()
+	if err == nil && l.dirty.Load() {
+		err = l.flushLocked()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed.Store(true)
+	for _, s := range *l.segments.Load() {
+		s.retire()
+	}
+	return l.failed("close", err)
+}
+
+// begin is called before the first change in the directory: from here on a stop without Close is a crash, and the
+// next start must know. Nothing is synced for a directory that is only read.
+func (d *Dir) begin() error {
+	if d.begun.Load() {
+		return nil
+	}
+	d.beginMu.Lock()
+	defer d.beginMu.Unlock()
+	if d.begun.Load() {
+		return nil
+	}
+	err := d.removeIfExists(d.file(cleanShutdownFile))
+	if err == nil {
+		err = d.fs.SyncDir(d.path)
+	}
+	if err != nil {
+		if !isTransient(err) {
+			d.fail(err)
+		}
+		return fmt.Errorf("%s: %w: %w", d.path, err, kerr.KafkaStorageError)
+	}
+	d.begun.Store(true)
+	return nil
+}
+
+// Offline returns why the directory is offline, nil if it is not.
+func (d *Dir) Offline() error {
+	if err := d.offline.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail takes the directory offline. Whatever is on disk stays as it is: there is no telling what a disk that failed
+// once did with it.
+func (d *Dir) fail(err error) {
+	if d.offline.CompareAndSwap(nil, &err) {
+		d.logger.Error("log directory goes offline", "error", err)
+	}
+}
+
+func (d *Dir) usable() error {
+	if err := d.Offline(); err != nil {
+		return fmt.Errorf("%s: %w (%w): %w", d.path, ErrOffline, err, kerr.KafkaStorageError)
+	}
+	return nil
+}
+
+func (d *Dir) file(name string) string { return path.Join(d.path, name) }
+func (d *Dir) nowMs() int64            { return d.o.Now().UnixMilli() }
+func (d *Dir) random(n int64) int64    { return d.o.Random(n) }
+
+// namesChanged notes that folders were made or renamed.
+func (d *Dir) namesChanged() { d.namesDirty.Store(true) }
+
+// syncNames makes the folders' names durable if they are not. Whoever needs that waits, also for who is at it.
+func (d *Dir) syncNames() error {
+	d.nameMu.Lock()
+	defer d.nameMu.Unlock()
+	if !d.namesDirty.Swap(false) {
+		return nil
+	}
+	if err := d.fs.SyncDir(d.path); err != nil {
+		d.namesDirty.Store(true)
+		return err
+	}
+	return nil
+}
+
+func (d *Dir) syncFile(name string) error {
+	f, err := d.fs.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+func (d *Dir) removeIfExists(name string) error {
+	if err := d.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (d *Dir) renameIfExists(oldName, newName string) (bool, error) {
+	err := d.fs.Rename(oldName, newName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// later has the worker do something soon; after, in so many ms.
+func (d *Dir) later(do func()) { d.after(0, do) }
+func (d *Dir) after(delayMs int64, do func()) {
+	d.worker.add(time.Duration(delayMs)*time.Millisecond, do)
+}

@@ -1,0 +1,73 @@
+package logstore
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"blumfeld/logstore/vfs"
+)
+
+// handle is an open file that is shared: the segment that it belongs to holds one reference while it keeps the file
+// open, every reader one more. The last to leave closes the descriptor and unmaps, so neither truncation nor
+// deletion ever pulls a file from under a reader.
+type handle struct {
+	f    vfs.File
+	refs atomic.Int32
+
+	mu   sync.Mutex // leaf
+	maps []vfs.Mapping
+}
+
+func newHandle(f vfs.File) *handle {
+	h := &handle{f: f}
+	h.refs.Store(1)
+	return h
+}
+
+// retain adds a reference. The caller holds one, or the lock under which the owner would give up its own.
+func (h *handle) retain() { h.refs.Add(1) }
+
+// shared says whether anybody but the owner holds a reference.
+func (h *handle) shared() bool { return h.refs.Load() > 1 }
+
+// release gives a reference up. An error of closing a file whose contents were synced, or never will be, has no
+// consequence that anybody could act on.
+func (h *handle) release() {
+	if h.refs.Add(-1) > 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range h.maps {
+		_ = m.Unmap()
+	}
+	h.maps = nil
+	_ = h.f.Close()
+}
+
+// minMapping is the least number of bytes mapped at once. A growing file is mapped anew at twice the size, and the
+// old mappings, which readers may still hold, go with the handle: at most seven for a segment of 1 GiB, and
+// address space is all that they cost.
+const minMapping = 16 << 20
+
+// mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file.
+func (h *handle) mapped(pos int64, n int) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	end := pos + int64(n)
+	if k := len(h.maps); k > 0 {
+		if p := h.maps[k-1].Bytes(); int64(len(p)) >= end {
+			return p[pos:end:end], nil
+		}
+	}
+	size := int64(minMapping)
+	for size < end {
+		size *= 2
+	}
+	m, err := h.f.Map(size)
+	if err != nil {
+		return nil, err
+	}
+	h.maps = append(h.maps, m)
+	return m.Bytes()[pos:end:end], nil
+}

@@ -1,0 +1,362 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"blumfeld/logstore/vfs"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// load opens the log's folder, or makes it. clean says that the directory was closed in order, so that files can be
+// believed; otherwise everything from the recovery point on is checked. Nobody else knows the log yet.
+//
+// After a clean stop it lists the folder, asks for the length of each .log, and reads the end of the last: neither
+// more of the data nor any index but the last one's, and it syncs nothing.
+func (l *Log) load(clean bool) error {
+	entries, err := l.dir.fs.ReadDir(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.create()
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.loadTopicID(); err != nil {
+		return err
+	}
+	segments, err := l.listSegments(entries)
+	if err != nil {
+		return err
+	}
+	if len(segments) == 0 {
+		// The folder was made, but a crash came before the segment; or somebody emptied it.
+		if err := l.touch(); err != nil {
+			return err
+		}
+		return l.startAnew(l.logStart.Load())
+	}
+	l.segments.Store(&segments)
+	if err := l.loadEpochs(); err != nil {
+		return err
+	}
+	if !clean {
+		if err := l.recover(); err != nil {
+			return err
+		}
+	}
+	last := l.active()
+	if clean {
+		if err := l.loadEnd(last); err != nil {
+			return err
+		}
+	}
+	segments = *l.segments.Load()
+	_, end := last.extent()
+	start := max(l.logStart.Load(), segments[0].base)
+	if start > end {
+		// The segments that the start was moved to are gone: whatever is left lies before what was deleted.
+		l.logger.Warn("the log ends before its start, beginning anew", "start", start, "end", end)
+		if err := l.touch(); err != nil {
+			return err
+		}
+		return l.startAnew(start)
+	}
+	l.logStart.Store(start)
+	l.logEnd.Store(end)
+	l.highWatermark.Store(max(start, min(l.highWatermark.Load(), end)))
+	if clean {
+		l.recoveryPoint.Store(end)
+	} else {
+		l.recoveryPoint.Store(min(l.recoveryPoint.Load(), end))
+	}
+	l.epochs.truncateFromEnd(end)
+	l.epochs.truncateFromStart(start)
+	l.listSnapshots(entries)
+	if err := l.reloadProducers(); err != nil {
+		return err
+	}
+	for _, s := range segments {
+		s.closeFiles()
+	}
+	return nil
+}
+
+// create makes an empty log. Nothing is synced: until something is, a crash may take the folder along, and with it
+// nothing that anybody was promised.
+func (l *Log) create() error {
+	if err := l.touch(); err != nil {
+		return err
+	}
+	if err := l.dir.fs.Mkdir(l.path); err != nil {
+		return err
+	}
+	l.dir.namesChanged()
+	if err := l.writeTopicID(); err != nil {
+		return err
+	}
+	// What checkpoints say is of an earlier log of that name.
+	l.recoveryPoint.Store(0)
+	l.logStart.Store(0)
+	return l.startAnew(0)
+}
+
+// loadTopicID holds the topic id that the caller expects against that of the folder.
+func (l *Log) loadTopicID() error {
+	have, err := readPartitionMetadata(l.dir.fs, l.file(partitionMetadataFile))
+	if err != nil {
+		return err
+	}
+	switch {
+	case have == l.topicID:
+		return nil
+	case l.topicID == [16]byte{}:
+		l.topicID = have
+		return nil
+	case have == uuid{}:
+		if err := l.touch(); err != nil {
+			return err
+		}
+		return l.writeTopicID()
+	}
+	return fmt.Errorf("%s: folder is of topic id %s, not %s: %w", l.path, have, uuid(l.topicID), kerr.InconsistentTopicID)
+}
+
+func (l *Log) writeTopicID() error {
+	if l.topicID == [16]byte{} {
+		return nil
+	}
+	f, err := l.dir.fs.Create(l.file(partitionMetadataFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	l.metaDirty, l.namesDirty = true, true
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(formatPartitionMetadata(l.topicID), 0)
+	return err
+}
+
+// listSegments makes a segment of each .log, and removes what an interrupted deletion or copy left.
+func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		if e.IsDir {
+			continue
+		}
+		if strings.HasSuffix(e.Name, deletedSuffix) || strings.HasSuffix(e.Name, cleanedSuffix) || strings.HasSuffix(e.Name, ".tmp") {
+			if err := l.dir.removeIfExists(l.file(e.Name)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		names[e.Name] = true
+	}
+	var segments []*segment
+	for _, e := range entries {
+		base, ok := parseFileName(e.Name, logSuffix)
+		if !ok || e.IsDir {
+			continue
+		}
+		s := newSegment(l, l.path, base)
+		info, err := l.dir.fs.Stat(s.path)
+		if err != nil {
+			return nil, err
+		}
+		s.size = min(info.Size, math.MaxInt32)
+		s.modTime = info.ModTime.UnixMilli()
+		s.created, s.allocated = s.modTime, s.size
+		s.offsets.exists = names[e.Name[:20]+indexSuffix]
+		s.times.exists = names[e.Name[:20]+timeIndexSuffix]
+		segments = append(segments, s)
+	}
+	slices.SortFunc(segments, func(a, b *segment) int { return int(min(1, max(-1, a.base-b.base))) })
+	for i, s := range segments[:max(0, len(segments)-1)] {
+		s.next = segments[i+1].base
+	}
+	return segments, nil
+}
+
+func (l *Log) loadEpochs() error {
+	p, err := vfs.ReadFile(l.dir.fs, l.file(leaderEpochFile), maxCheckpointBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = l.epochs.load(p)
+		if err != nil {
+			// Recovery learns the epochs behind the recovery point from the batches; older ones are lost, and the
+			// log answers that it does not know them.
+			l.logger.Warn("unreadable leader epochs", "file", l.file(leaderEpochFile), "error", err)
+			return nil
+		}
+	}
+	return err
+}
+
+// loadEnd finds the end of the last segment of a log that was closed in order: from its last index entry on. If the
+// files are not what they should be, the segment is recovered after all.
+func (l *Log) loadEnd(s *segment) error {
+	err := s.loadEnd()
+	if err == nil {
+		return nil
+	}
+	var code *kerr.Error
+	if !errors.As(err, &code) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l.logger.Warn("segment is damaged in spite of a clean stop", "segment", s.path, "error", err)
+	if err := l.touch(); err != nil {
+		return err
+	}
+	_, err = l.recoverSegment(s, s.base)
+	return err
+}
+
+func (s *segment) loadEnd() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.size == 0 {
+		return nil
+	}
+	if !s.offsets.exists || !s.times.exists {
+		return &fs.PathError{Op: "open", Path: s.offsets.path, Err: fs.ErrNotExist}
+	}
+	h, err := s.open()
+	if err != nil {
+		return err
+	}
+	var entry [offsetEntryWidth]byte
+	from := int64(0)
+	ok, err := s.offsets.last(s.fs, entry[:])
+	if err != nil {
+		return err
+	}
+	if ok {
+		if from = positionOf(entry[:]); from <= 0 || from >= s.size {
+			return fmt.Errorf("%s: last entry points to byte %d of %d: %w", s.offsets.path, from, s.size, kerr.CorruptMessage)
+		}
+	}
+	c := newCursor(h.f, s.path, from, s.size)
+	defer c.close()
+	for {
+		b, err := c.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		s.next = b.b.LastOffset() + 1
+	}
+	s.sinceIndex = s.size - from
+	return nil
+}
+
+// reloadProducers rebuilds the producer state: the newest readable snapshot not above the end of the log, and the
+// batches behind it. Called under mu, or before anybody knows the log.
+func (l *Log) reloadProducers() error {
+	end := l.logEnd.Load()
+	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > end; n-- {
+		if err := l.removeSnapshot(l.snapshots[n-1]); err != nil {
+			return err
+		}
+	}
+	from := (*l.segments.Load())[0].base
+	l.producers.reset(from)
+	for len(l.snapshots) > 0 {
+		at := l.snapshots[len(l.snapshots)-1]
+		if at < from {
+			break // of segments that are gone
+		}
+		p, err := vfs.ReadFile(l.dir.fs, fileName(l.path, at, snapshotSuffix), maxSnapshotBytes)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+			return err
+		}
+		var entries []snapshotEntry
+		if err == nil {
+			entries, err = parseSnapshot(p)
+		}
+		if err == nil {
+			l.producers.restore(entries, at, l.dir.nowMs())
+			from = at
+			break
+		}
+		l.logger.Warn("unreadable producer snapshot", "file", fileName(l.path, at, snapshotSuffix), "error", err)
+		if err := l.removeSnapshot(at); err != nil {
+			return err
+		}
+	}
+	l.lastSnapshot = from
+	segments := *l.segments.Load()
+	for _, s := range segments[segmentAt(segments, from):] {
+		err := s.scanBatches(from, func(_ *cursor, h header) (bool, error) {
+			if h.b.BaseOffset() >= from {
+				l.producers.apply(h.b)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	l.producers.end = end
+	l.producers.expire(l.dir.nowMs())
+	l.unstable.Store(l.producers.firstUnstable())
+	return nil
+}
+
+func (l *Log) listSnapshots(entries []vfs.Entry) {
+	for _, e := range entries {
+		if at, ok := parseFileName(e.Name, snapshotSuffix); ok && !e.IsDir {
+			l.snapshots = append(l.snapshots, at)
+		}
+	}
+	slices.Sort(l.snapshots)
+}
+
+// writeSnapshot writes the producer state at its end, unless that is there already. Called under mu.
+// An unsynced one is a help if it survives a crash, and has a checksum if it survives in part.
+func (l *Log) writeSnapshot(sync bool) error {
+	at := l.producers.end
+	if at == l.lastSnapshot {
+		return nil
+	}
+	name := fileName(l.path, at, snapshotSuffix)
+	f, err := l.dir.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if i, found := slices.BinarySearch(l.snapshots, at); !found {
+		l.snapshots = slices.Insert(l.snapshots, i, at)
+	}
+	l.namesDirty = true
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(formatSnapshot(l.producers.entries()), 0); err != nil {
+		return err
+	}
+	if sync {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	l.lastSnapshot = at
+	return nil
+}
+
+func (l *Log) removeSnapshot(at int64) error {
+	if i, found := slices.BinarySearch(l.snapshots, at); found {
+		l.snapshots = slices.Delete(l.snapshots, i, i+1)
+	}
+	return l.dir.removeIfExists(fileName(l.path, at, snapshotSuffix))
+}

@@ -1,0 +1,505 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+)
+
+// Suffixes of the files of a segment, and of files on their way in or out (Kafka's LogFileUtils).
+const (
+	logSuffix       = ".log"
+	indexSuffix     = ".index"
+	timeIndexSuffix = ".timeindex"
+	txnIndexSuffix  = ".txnindex"
+	snapshotSuffix  = ".snapshot"
+	deletedSuffix   = ".deleted"
+	cleanedSuffix   = ".cleaned"
+	swapSuffix      = ".swap"
+)
+
+// fileName is the name of a file of the segment or snapshot at that offset: 20 digits, so that names sort.
+func fileName(dir string, offset int64, suffix string) string {
+	return path.Join(dir, fmt.Sprintf("%020d%s", offset, suffix))
+}
+
+// parseFileName is the inverse of fileName for one suffix. Only names that fileName would give are accepted.
+func parseFileName(name, suffix string) (offset int64, ok bool) {
+	digits, ok := strings.CutSuffix(name, suffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return int64(n), err == nil
+}
+
+// opener is what segments need of the log: its file system.
+type opener interface {
+	openFile(name string, create bool) (vfs.File, error)
+	rename(oldName, newName string) error
+}
+
+// segment is one .log file with its indexes.
+//
+// All fields below mu are guarded by it. It is held for look-ups in memory, for the pwrite of an index entry and for
+// opening a file, never over a sync or a read of records. What changes the segment (append, truncate, seal) runs
+// under the log's writer lock besides, so that lock alone is enough to read what only they write.
+//
+// Invariants: size and next change together; [0, size) of the file are whole batches with ascending offsets, all
+// below next; every offset index entry is (last offset, position) of one of them.
+type segment struct {
+	fs       opener
+	base     int64 // no offset in it is smaller
+	path     string
+	jitterMs int64 // taken off segment.ms, so that not all segments roll at once
+	created  int64 // ms
+
+	mu       sync.Mutex
+	file     *handle // nil while closed
+	size     int64   // bytes
+	next     int64   // the offset behind the last batch
+	cut      int     // how often the segment was truncated; readers compare
+	removed  bool    // from the log: look for the data elsewhere
+	unsynced bool    // the file was written since the last sync
+	offsets  index
+	times    index
+
+	sinceIndex   int64 // bytes of batches since the last index entry
+	firstTime    int64 // largest timestamp of the first batch, ms; roll time counts from it
+	hasFirstTime bool
+	maxTime      timeEntry // largest timestamp, and the last offset of the first batch that has it
+	hasMaxTime   bool      // maxTime was read or computed
+	modTime      int64     // of the file when it was opened, ms: stands in for timestamps that are not there
+	allocated    int64     // bytes the file has blocks for
+	recent       recent
+	warmth       []int64 // see warm.go
+}
+
+func newSegment(fs opener, dir string, base int64) *segment {
+	return &segment{
+		fs:      fs,
+		base:    base,
+		path:    fileName(dir, base, logSuffix),
+		next:    base,
+		maxTime: timeEntry{timestamp: batch.NoTimestamp, offset: base},
+		offsets: index{path: fileName(dir, base, indexSuffix), width: offsetEntryWidth},
+		times:   index{path: fileName(dir, base, timeIndexSuffix), width: timeEntryWidth},
+	}
+}
+
+// open opens the .log if it is closed. Called under mu.
+func (s *segment) open() (*handle, error) {
+	if s.file == nil {
+		f, err := s.fs.openFile(s.path, false)
+		if err != nil {
+			return nil, err
+		}
+		s.file = newHandle(f)
+	}
+	return s.file, nil
+}
+
+// acquire returns the .log with a reference for the caller, the range of it that is valid, and the offset behind.
+func (s *segment) acquire() (h *handle, size, next int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err = s.open()
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	h.retain()
+	return h, s.size, s.next, nil
+}
+
+// closeFiles gives up the segment's own references; readers keep theirs.
+func (s *segment) closeFiles() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil {
+		s.file.release()
+		s.file = nil
+	}
+	s.offsets.closeFile()
+	s.times.closeFile()
+	s.offsets.tail, s.offsets.tailFrom = nil, s.offsets.n
+	s.times.tail, s.times.tailFrom = nil, s.times.n
+	s.recent = recent{}
+	s.warmth = nil
+}
+
+// extent is the size in bytes and the offset behind the last batch, as of one moment.
+func (s *segment) extent() (size, next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size, s.next
+}
+
+// fits says whether an offset can be stored relative to the base.
+func (s *segment) fits(offset int64) bool {
+	return offset >= s.base && offset-s.base <= math.MaxInt32
+}
+
+// append writes whole batches behind the others, in one pwrite. They have been validated, have ascending offsets
+// not below next, and fit. If it fails, the segment is as it was; an error of the file system is returned as it is.
+func (s *segment) append(p []byte, cfg *Config, room *room) error {
+	s.mu.Lock()
+	h, err := s.open()
+	pos := s.size
+	allocated := s.allocated
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if want := preallocation(pos, int64(len(p)), allocated, cfg); want > allocated && room.has(want-allocated) {
+		// A full disk is for the write to find out: the write may still fit.
+		if err := h.f.Preallocate(allocated, want-allocated); err == nil {
+			allocated = want
+		} else if !isNoSpace(err) {
+			return err
+		}
+	}
+	if _, err := h.f.WriteAt(p, pos); err != nil {
+		// Cut off what did get written, so that neither a reader nor recovery ever sees it. If that fails too, the
+		// file's state is unknown, and that error counts.
+		if cutErr := h.f.Truncate(pos); cutErr != nil {
+			return errors.Join(err, cutErr)
+		}
+		s.mu.Lock()
+		s.allocated = pos
+		s.mu.Unlock()
+		return err
+	}
+	room.took(int64(len(p)))
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.allocated = max(allocated, pos+int64(len(p)))
+	s.unsynced = true
+	start := pos
+	for len(p) > 0 {
+		b, rest, err := batch.Next(p)
+		if err != nil {
+			return err // the caller has split it before
+		}
+		if err := s.account(b, pos, int64(len(b)), cfg); err != nil && !isNoSpace(err) {
+			return err
+		}
+		s.recent.add(recentBatch{base: b.BaseOffset(), last: b.LastOffset(), pos: pos})
+		pos += int64(len(b))
+		s.size, s.next = pos, b.LastOffset()+1
+		p = rest
+	}
+	s.warmed(start, room.written())
+	return nil
+}
+
+// preallocation returns up to where the file should have blocks when n bytes are written at pos: nothing ahead for
+// a small file, and then as much again as there is, up to 16 MiB at a time. 10,000 idle partitions reserve nothing.
+func preallocation(pos, n, allocated int64, cfg *Config) int64 {
+	const from, most = 64 << 10, 16 << 20
+	end := pos + n
+	if end <= allocated {
+		return allocated
+	}
+	if cfg.Preallocate {
+		return max(end, int64(cfg.SegmentBytes))
+	}
+	if end < from {
+		return allocated
+	}
+	return max(end, min(end+min(end, most), int64(cfg.SegmentBytes)))
+}
+
+// account updates timestamps and indexes for a batch that lies at pos, before size and next move. Only the header
+// of b is looked at. A failed index write leaves the indexes consistent: the next batch tries again.
+// Called under mu.
+func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
+	last := b.LastOffset()
+	if pos == 0 {
+		s.firstTime, s.hasFirstTime = b.MaxTimestamp(), true
+	}
+	if err := s.loadMaxTime(); err != nil {
+		return err
+	}
+	if t := b.MaxTimestamp(); t > s.maxTime.timestamp {
+		s.maxTime = timeEntry{timestamp: t, offset: last}
+	}
+	var err error
+	if s.sinceIndex > int64(cfg.IndexIntervalBytes) {
+		var entry [offsetEntryWidth]byte
+		err = s.offsets.append(s.fs, putOffsetEntry(entry[:0], s.base, offsetEntry{offset: last, pos: pos}))
+		if err == nil {
+			s.sinceIndex = 0
+			err = s.indexMaxTime()
+		}
+	}
+	s.sinceIndex += size
+	return err
+}
+
+// loadMaxTime makes maxTime valid for a segment that was opened without being read: its last time index entry,
+// since closing a segment always writes one. Called under mu.
+func (s *segment) loadMaxTime() error {
+	if s.hasMaxTime {
+		return nil
+	}
+	var entry [timeEntryWidth]byte
+	ok, err := s.times.last(s.fs, entry[:])
+	if err != nil {
+		return err
+	}
+	if ok {
+		s.maxTime = getTimeEntry(entry[:], s.base)
+	}
+	s.hasMaxTime = true
+	return nil
+}
+
+// indexMaxTime writes maxTime to the time index unless its last entry is not older. Called under mu.
+func (s *segment) indexMaxTime() error {
+	var entry [timeEntryWidth]byte
+	ok, err := s.times.last(s.fs, entry[:])
+	if err != nil {
+		return err
+	}
+	if ok && getTimeEntry(entry[:], s.base).timestamp >= s.maxTime.timestamp || !ok && s.maxTime.timestamp <= batch.NoTimestamp {
+		return nil
+	}
+	return s.times.append(s.fs, putTimeEntry(entry[:0], s.base, s.maxTime))
+}
+
+// seal is called when the segment will not be written to for now: its largest timestamp goes to the time index,
+// both index files exist, and blocks preallocated behind its end are given back.
+func (s *segment) seal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.loadMaxTime(); err != nil {
+		return err
+	}
+	if err := s.indexMaxTime(); err != nil {
+		return err
+	}
+	for _, x := range []*index{&s.offsets, &s.times} {
+		if !x.exists {
+			if err := x.open(s.fs); err != nil {
+				return err
+			}
+			x.unsynced = true
+		}
+	}
+	if s.allocated > s.size {
+		h, err := s.open()
+		if err != nil {
+			return err
+		}
+		if err := h.f.Truncate(s.size); err != nil {
+			return err
+		}
+		s.allocated = s.size
+	}
+	return nil
+}
+
+// largestTime is the largest timestamp of the records in ms, and when the file was last written if none has one.
+func (s *segment) largestTime() (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.loadMaxTime(); err != nil {
+		return 0, err
+	}
+	if s.maxTime.timestamp >= 0 {
+		return s.maxTime.timestamp, nil
+	}
+	return s.modTime, nil
+}
+
+// maxTimestamp is the largest timestamp and where it is, NoTimestamp if no record has one.
+func (s *segment) maxTimestamp() (timeEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.loadMaxTime()
+	return s.maxTime, err
+}
+
+// firstBatchTime is the largest timestamp of the first batch, read if need be; false for an empty segment.
+func (s *segment) firstBatchTime() (int64, bool, error) {
+	s.mu.Lock()
+	if s.hasFirstTime || s.size == 0 {
+		defer s.mu.Unlock()
+		return s.firstTime, s.hasFirstTime, nil
+	}
+	s.mu.Unlock()
+	h, size, _, err := s.acquire()
+	if err != nil {
+		return 0, false, err
+	}
+	defer h.release()
+	c := newCursor(h.f, s.path, 0, size)
+	defer c.close()
+	first, err := c.next()
+	if err != nil {
+		return 0, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.firstTime, s.hasFirstTime = first.b.MaxTimestamp(), true
+	return s.firstTime, true, nil
+}
+
+// waitedForRoll is how long in ms the segment has been open, at the time of a batch whose largest timestamp is
+// given: by timestamps if the first batch has one, by the clock otherwise.
+func (s *segment) waitedForRoll(now, timestamp int64) (int64, error) {
+	first, ok, err := s.firstBatchTime()
+	if err != nil {
+		return 0, err
+	}
+	if ok && first >= 0 {
+		return timestamp - first, nil
+	}
+	return now - s.created, nil
+}
+
+// shouldRoll says whether n bytes of batches up to offset last have to go to a new segment (Kafka's
+// LogSegment.shouldRoll).
+func (s *segment) shouldRoll(cfg *Config, now int64, n int, timestamp, last int64) (bool, error) {
+	s.mu.Lock()
+	size := s.size
+	if err := errors.Join(s.offsets.load(s.fs), s.times.load(s.fs)); err != nil {
+		s.mu.Unlock()
+		return false, err
+	}
+	full := s.offsets.n >= cfg.SegmentIndexBytes/offsetEntryWidth ||
+		s.times.n >= cfg.SegmentIndexBytes/timeEntryWidth-1 // one is kept for seal
+	s.mu.Unlock()
+	if size > int64(cfg.SegmentBytes-n) || full || !s.fits(last) {
+		return true, nil
+	}
+	if size == 0 {
+		return false, nil
+	}
+	waited, err := s.waitedForRoll(now, timestamp)
+	return waited > cfg.maxSegmentMs()-s.jitterMs, err
+}
+
+// position is where a batch lies.
+type position struct {
+	pos  int64 // bytes
+	size int64 // 0 if not known
+}
+
+// find returns the first batch whose last offset is at least offset, looked for in [0, size) of h. io.EOF if there
+// is none. v is a view of the offset index taken with size.
+func (s *segment) find(h *handle, v *indexView, offset, size int64) (position, error) {
+	var entry [offsetEntryWidth]byte
+	from := int64(0)
+	rel := offset - s.base
+	i, err := v.floor(entry[:], func(e []byte) bool { return relativeOf(e) <= rel })
+	if err != nil {
+		return position{}, err
+	}
+	if i >= 0 {
+		from = getOffsetEntry(entry[:], s.base).pos
+	}
+	found, err := s.scanFor(h, from, size, offset)
+	if err != nil && err != io.EOF && from > 0 {
+		// The index may point anywhere if the disk lost it; the batches themselves are what counts.
+		return s.scanFor(h, 0, size, offset)
+	}
+	return found, err
+}
+
+func (s *segment) scanFor(h *handle, from, size, offset int64) (position, error) {
+	if from < 0 || from > size {
+		return position{}, fmt.Errorf("%s: index entry points to byte %d of %d", s.offsets.path, from, size)
+	}
+	c := newCursor(h.f, s.path, from, size)
+	defer c.close()
+	for {
+		b, err := c.next()
+		if err != nil {
+			return position{}, err
+		}
+		if b.b.LastOffset() >= offset {
+			return position{pos: b.pos, size: int64(b.size)}, nil
+		}
+	}
+}
+
+// boundary returns the largest start of a batch in (from, limit], or from, which is one.
+func (s *segment) boundary(h *handle, v *indexView, from, limit, size int64) (int64, error) {
+	var entry [offsetEntryWidth]byte
+	i, err := v.floor(entry[:], func(e []byte) bool { return positionOf(e) <= limit })
+	if err != nil {
+		return 0, err
+	}
+	if i >= 0 {
+		from = max(from, getOffsetEntry(entry[:], s.base).pos)
+	}
+	c := newCursor(h.f, s.path, from, size)
+	defer c.close()
+	for {
+		b, err := c.next()
+		if err == io.EOF {
+			return from, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if b.pos+int64(b.size) > limit {
+			return b.pos, nil
+		}
+		from = b.pos + int64(b.size)
+	}
+}
+
+// sync makes the files durable. Not under any lock: what is written meanwhile may or may not be included.
+func (s *segment) sync() error {
+	s.mu.Lock()
+	var files []*handle
+	var marks []*bool
+	note := func(h *handle, unsynced *bool) {
+		if *unsynced {
+			*unsynced = false // before the sync: a write during it sets it again
+			h.retain()
+			files, marks = append(files, h), append(marks, unsynced)
+		}
+	}
+	if s.unsynced {
+		if _, err := s.open(); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		note(s.file, &s.unsynced)
+	}
+	for _, x := range []*index{&s.offsets, &s.times} {
+		if x.unsynced {
+			if err := x.open(s.fs); err != nil {
+				s.mu.Unlock()
+				return err
+			}
+			note(x.file, &x.unsynced)
+		}
+	}
+	s.mu.Unlock()
+	var first error
+	for i, h := range files {
+		if first == nil {
+			first = h.f.Sync()
+		}
+		if first != nil {
+			s.mu.Lock()
+			*marks[i] = true
+			s.mu.Unlock()
+		}
+		h.release()
+	}
+	return first
+}

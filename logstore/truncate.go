@@ -1,0 +1,316 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"blumfeld/logstore/vfs"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// TruncateTo removes everything from an offset on. If that offset lies inside a batch, the batch goes too. The
+// high watermark goes along if it has to. An offset at or behind the end of the log changes nothing.
+//
+// Readers that hold slices of what goes keep them: the file that they have open is replaced, not cut.
+func (l *Log) TruncateTo(offset int64) error {
+	if offset < 0 {
+		return fmt.Errorf("%s: truncation to %d: %w", l.tp.name(), offset, kerr.OffsetOutOfRange)
+	}
+	if offset <= l.logStart.Load() && offset < l.logEnd.Load() {
+		return l.TruncateFullyAndStartAt(offset)
+	}
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	if offset >= l.logEnd.Load() {
+		return l.usable()
+	}
+	if err := l.beforeTruncation(offset); err != nil {
+		return err
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed.Load() {
+		return errClosed(l.tp.name())
+	}
+	segments := *l.segments.Load()
+	keep := segmentAt(segments, offset)
+	seg := segments[keep]
+	end, pos, err := seg.cutPoint(offset)
+	if err != nil {
+		return l.failed("truncate", err)
+	}
+	// First what readers see, then the bytes.
+	l.logEnd.Store(end)
+	l.SetHighWatermark(min(l.highWatermark.Load(), end))
+	list := segments[: keep+1 : keep+1]
+	l.segments.Store(&list)
+	for _, s := range segments[keep+1:] {
+		if err := l.discard(s); err != nil {
+			return l.failed("truncate", err)
+		}
+	}
+	if err := seg.truncate(pos, end); err != nil {
+		return l.failed("truncate", err)
+	}
+	l.epochs.truncateFromEnd(end)
+	if err := l.reloadProducers(); err != nil {
+		return l.failed("truncate", err)
+	}
+	return nil
+}
+
+// TruncateFullyAndStartAt removes everything and makes offset both start and end of the log.
+func (l *Log) TruncateFullyAndStartAt(offset int64) error {
+	if offset < 0 {
+		return fmt.Errorf("%s: truncation to %d: %w", l.tp.name(), offset, kerr.OffsetOutOfRange)
+	}
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	if err := l.beforeTruncation(min(offset, l.logStart.Load())); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed.Load() {
+		return errClosed(l.tp.name())
+	}
+	return l.failed("truncate", l.startAnew(offset))
+}
+
+// startAnew replaces all segments by an empty one. Called under mu, or before anybody knows the log.
+func (l *Log) startAnew(offset int64) error {
+	var old []*segment
+	if list := l.segments.Load(); list != nil {
+		old = *list
+	}
+	for _, s := range old {
+		if err := l.discard(s); err != nil {
+			return err
+		}
+	}
+	seg, err := l.createSegment(offset, l.dir.nowMs())
+	if err != nil {
+		return err
+	}
+	list := []*segment{seg}
+	l.segments.Store(&list)
+	l.logStart.Store(offset)
+	l.logEnd.Store(offset)
+	l.highWatermark.Store(offset)
+	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
+	l.epochs.clear()
+	l.producers.reset(offset)
+	l.unstable.Store(math.MaxInt64)
+	for len(l.snapshots) > 0 {
+		if err := l.removeSnapshot(l.snapshots[len(l.snapshots)-1]); err != nil {
+			return err
+		}
+	}
+	l.lastSnapshot = offset
+	return nil
+}
+
+// beforeTruncation puts the recovery point, in memory and on disk, where it will not be ahead of what is rewritten.
+// Otherwise recovery would trust, unread, batches that were appended after the truncation and never synced.
+func (l *Log) beforeTruncation(offset int64) error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if err := l.touch(); err != nil {
+		return err
+	}
+	if l.recoveryPoint.Load() <= offset {
+		return nil
+	}
+	l.recoveryPoint.Store(offset)
+	return l.dir.Checkpoint()
+}
+
+// discard takes a segment out of service and its files out of the folder, at once: its names may be needed again.
+// Called under mu.
+func (l *Log) discard(s *segment) error {
+	l.namesDirty = true
+	s.retire()
+	return errors.Join(
+		l.dir.removeIfExists(s.path),
+		l.dir.removeIfExists(s.offsets.path),
+		l.dir.removeIfExists(s.times.path),
+		l.dir.removeIfExists(fileName(l.path, s.base, txnIndexSuffix)),
+	)
+}
+
+// retire marks the segment removed and gives up its files.
+func (s *segment) retire() {
+	s.mu.Lock()
+	s.removed = true
+	s.unsynced, s.offsets.unsynced, s.times.unsynced = false, false, false
+	s.mu.Unlock()
+	s.closeFiles()
+}
+
+// cutPoint returns where the segment ends if everything from offset on goes: the offset and the position behind the
+// last batch that stays.
+func (s *segment) cutPoint(offset int64) (end, pos int64, err error) {
+	h, size, _, err := s.acquire()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer h.release()
+	s.mu.Lock()
+	v, err := s.offsets.view(s.fs)
+	s.mu.Unlock()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer v.release()
+	first, err := s.find(h, &v, offset, size)
+	if err == io.EOF {
+		return offset, size, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	// Kafka lets the log end at the offset that was asked for, even if that lies inside the batch that goes.
+	return offset, first.pos, nil
+}
+
+// truncate cuts the segment at a position. Called under the log's mu.
+//
+// If readers have the file open it is copied up to there and replaced, since a shorter file would be a fault for
+// who reads it through a mapping, and other bytes for who reads it by pread. The copy is synced, for the sake of
+// what was durable before: the one place where a sync happens under the writer lock, which nobody could use anyway.
+func (s *segment) truncate(pos, end int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err := s.open()
+	if err != nil {
+		return err
+	}
+	s.cut++
+	if h.shared() && pos < s.size {
+		if h, err = s.copyPrefix(h, pos); err != nil {
+			return err
+		}
+		s.file.release()
+		s.file = h
+	} else if err := h.f.Truncate(pos); err != nil {
+		return err
+	}
+	s.size, s.next, s.allocated = pos, end, pos
+	s.unsynced = true
+	s.recent = recent{}
+	s.warmth = s.warmth[:min(int64(len(s.warmth)), (pos+warmGranule-1)/warmGranule)]
+
+	// Entries for batches that stay are those of lower positions; time entries those of lower offsets.
+	var entry [timeEntryWidth]byte
+	v, err := s.offsets.view(s.fs)
+	if err != nil {
+		return err
+	}
+	i, err := v.floor(entry[:], func(e []byte) bool { return positionOf(e) < pos })
+	v.release()
+	if err != nil {
+		return err
+	}
+	if err := s.offsets.truncate(s.fs, i+1); err != nil {
+		return err
+	}
+	s.sinceIndex = pos
+	if i >= 0 {
+		s.sinceIndex -= positionOf(entry[:])
+	}
+	if v, err = s.times.view(s.fs); err != nil {
+		return err
+	}
+	i, err = v.floor(entry[:], func(e []byte) bool { return getTimeEntry(e, s.base).offset < end })
+	v.release()
+	if err != nil {
+		return err
+	}
+	if err := s.times.truncate(s.fs, i+1); err != nil {
+		return err
+	}
+	if pos == 0 {
+		s.hasFirstTime = false
+		s.created = s.modTime
+	}
+	return s.recomputeMaxTime()
+}
+
+// recomputeMaxTime finds the largest timestamp again: the last time index entry, or one of a batch behind the last
+// offset index entry before it. Called under mu, after truncation.
+func (s *segment) recomputeMaxTime() error {
+	s.maxTime, s.hasMaxTime = timeEntry{timestamp: -1, offset: s.base}, false
+	if err := s.loadMaxTime(); err != nil {
+		return err
+	}
+	v, err := s.offsets.view(s.fs)
+	if err != nil {
+		return err
+	}
+	defer v.release()
+	var entry [offsetEntryWidth]byte
+	rel, from := s.maxTime.offset-s.base, int64(0)
+	i, err := v.floor(entry[:], func(e []byte) bool { return relativeOf(e) <= rel })
+	if err != nil {
+		return err
+	}
+	if i >= 0 && s.times.n > 0 {
+		from = positionOf(entry[:])
+	}
+	c := newCursor(s.file.f, s.path, from, s.size)
+	defer c.close()
+	for {
+		b, err := c.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if t := b.b.MaxTimestamp(); t > s.maxTime.timestamp {
+			s.maxTime = timeEntry{timestamp: t, offset: b.b.LastOffset()}
+		}
+	}
+}
+
+// copyPrefix replaces the file by a new one with its first n bytes. A crash leaves the old one, and perhaps the
+// half-made new one under a name that opening a log removes. Called under mu.
+func (s *segment) copyPrefix(h *handle, n int64) (*handle, error) {
+	tmp := s.path + cleanedSuffix
+	f, err := s.fs.openFile(tmp, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := copyFile(f, h.f, n); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := s.fs.rename(tmp, s.path); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return newHandle(f), nil
+}
+
+func copyFile(dst, src vfs.File, n int64) error {
+	if err := dst.Truncate(0); err != nil {
+		return err
+	}
+	buf := make([]byte, min(n, 1<<20))
+	for at := int64(0); at < n; {
+		p := buf[:min(int64(len(buf)), n-at)]
+		if m, err := src.ReadAt(p, at); m < len(p) {
+			return err
+		}
+		if _, err := dst.WriteAt(p, at); err != nil {
+			return err
+		}
+		at += int64(len(p))
+	}
+	return dst.Sync()
+}
