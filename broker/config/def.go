@@ -118,9 +118,7 @@ func (t *Defs) Nearest(name string) (string, bool) {
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their
-// neighbour to get from a to b, or limit+1 if it is more than limit. A missing or
-// surplus dot costs nothing more than a letter; so num_partitions is near to
-// num.partitions.
+// neighbour to get from a to b, or limit+1 if it is more than limit.
 func distance(a, b string, limit int) int {
 	if max(len(a)-len(b), len(b)-len(a)) > limit {
 		return limit + 1

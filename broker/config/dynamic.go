@@ -123,49 +123,12 @@ func ValidateBrokerDynamic(perBroker bool, key, value string) error {
 	return Values{}.ValidateBrokerDynamic(perBroker, map[string]string{key: value})
 }
 
-// Append adds elements to a list and answers the whole; those that are there stay
-// single. current is nil where nothing is set, which means the key's default. A
-// nil table has no lists. The error is INVALID_CONFIG.
-func (t *Defs) Append(key string, current *string, elements string) (string, error) {
-	have, err := t.elements("APPEND", key, current)
-	if err != nil {
-		return "", err
+// ListDefault answers the default of a key of type LIST, and false for a key of
+// another type or none. Only lists can be appended to.
+func (t *Defs) ListDefault(key string) (string, bool) {
+	d, ok := t.Lookup(key)
+	if !ok || d.Type != List {
+		return "", false
 	}
-	for _, e := range strings.Split(elements, ",") {
-		if !slices.Contains(have, e) {
-			have = append(have, e)
-		}
-	}
-	return strings.Join(have, ","), nil
-}
-
-// Subtract takes elements off a list; otherwise it is like Append.
-func (t *Defs) Subtract(key string, current *string, elements string) (string, error) {
-	have, err := t.elements("SUBTRACT", key, current)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range strings.Split(elements, ",") {
-		if i := slices.Index(have, e); i >= 0 {
-			have = slices.Delete(have, i, i+1)
-		}
-	}
-	return strings.Join(have, ","), nil
-}
-
-func (t *Defs) elements(op, key string, current *string) ([]string, error) {
-	var d *Def
-	if t != nil {
-		d = t.byName[key]
-	}
-	if d == nil || d.Type != List {
-		return nil, errorf("Can't %s to key %s because its type is not LIST.", op, key)
-	}
-	if current == nil {
-		return splitList(d.Default), nil
-	}
-	if *current == "" {
-		return nil, nil
-	}
-	return strings.Split(*current, ","), nil
+	return d.Default, true
 }

@@ -50,6 +50,6 @@ func internalRows() []row {
 func internalTopicRows() []row {
 	return []row{
 		{"internal.segment.bytes", Int, null, Rule{}, Medium, ReadOnly,
-			"A segment size without lower bound; for tests."},
+			"The size of a segment in bytes, without lower bound; for tests."},
 	}
 }
