@@ -101,7 +101,7 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 	if o.WarmBytes == 0 {
 		o.WarmBytes = 256 << 20
 	}
-	if err := fsys.MkdirAll(name); err != nil {
+	if err := makeDir(fsys, name); err != nil {
 		return nil, err
 	}
 	lock, err := fsys.Lock(path.Join(name, lockFile))
@@ -129,6 +129,18 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 	}
 	d.worker.start()
 	return d, nil
+}
+
+// makeDir makes the directory if it is not there, so that it still is after a crash.
+func makeDir(fsys vfs.FS, name string) error {
+	_, err := fsys.Stat(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := fsys.MkdirAll(name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
 }
 
 func (d *Dir) load() error {
@@ -266,11 +278,13 @@ type FoundLog struct {
 	TopicID   [16]byte // zero if the folder does not say
 }
 
-// Logs lists the logs in the directory by topic and partition, open or not. Nothing is recovered.
-func (d *Dir) Logs() ([]FoundLog, error) {
+// Logs lists the logs in the directory by topic and partition, open or not. Nothing is recovered. A directory that
+// cannot be listed goes offline and has none.
+func (d *Dir) Logs() []FoundLog {
 	entries, err := d.fs.ReadDir(d.path)
 	if err != nil {
-		return nil, err
+		d.fail(err)
+		return nil
 	}
 	var found []FoundLog
 	for _, e := range entries {
@@ -280,11 +294,12 @@ func (d *Dir) Logs() ([]FoundLog, error) {
 		}
 		id, err := readPartitionMetadata(d.fs, path.Join(d.path, e.Name, partitionMetadataFile))
 		if err != nil {
-			return nil, err
+			d.fail(err)
+			return nil
 		}
 		found = append(found, FoundLog{Topic: tp.topic, Partition: tp.partition, TopicID: id})
 	}
-	return found, nil
+	return found
 }
 
 // metadataFolder looks like a log's, and holds the cluster's metadata: none of ours.

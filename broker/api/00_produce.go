@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+	"blumfeld/protocol/batch"
+)
+
+// Produce, key 0, advertised from 0, served from 3 to 13 (topic ids: KIP-516).
+//
+// Versions 0 to 2 carry message formats that Kafka 4 no longer writes, and are
+// refused; they are advertised all the same, because librdkafka takes an absent
+// version 0 for a broker without compression (KAFKA-18659).
+//
+// Each partition of a request carries exactly one record batch v2. It is
+// appended where it lies in the read buffer, in the order of the request.
+
+// adminClientID is the client id that may write to internal topics (Kafka's
+// AdminUtils.ADMIN_CLIENT_ID).
+const adminClientID = "__admin_client"
+
+// pending is a partition whose records are appended and not yet committed.
+type pending struct {
+	partition *replica.Partition
+	end       int64 // offset one past the last record
+	out       *kmsg.ProduceResponseTopicPartition
+}
+
+func produce(_ context.Context, d *Deps, r *Request) Reply {
+	in := r.Body.(*kmsg.ProduceRequest)
+	out := in.ResponseKind().(*kmsg.ProduceResponse)
+	out.Topics = make([]kmsg.ProduceResponseTopic, len(in.Topics))
+	var waits []pending
+	var failed error
+	for i := range in.Topics {
+		t, ot := &in.Topics[i], &out.Topics[i]
+		ot.Default()
+		ot.Topic, ot.TopicID = t.Topic, t.TopicID
+		name, topicErr := producedTopic(d, r, t)
+		ot.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
+		for j := range t.Partitions {
+			p, op := &t.Partitions[j], &ot.Partitions[j]
+			op.Default()
+			op.Partition, op.BaseOffset, op.LogAppendTime, op.LogStartOffset = p.Partition, -1, -1, -1
+			err := topicErr
+			if err == nil {
+				err = checkAcks(in.Acks)
+			}
+			if err == nil {
+				var w pending
+				w, err = produceOne(d, r.Version, in.Acks, name, p, op)
+				if err == nil && in.Acks == -1 && !w.partition.Committed(w.end) {
+					waits = append(waits, w)
+				}
+			}
+			if err != nil {
+				refuse(d, r, op, name, err)
+				failed = err
+			}
+		}
+	}
+	if in.Acks == 0 {
+		if failed != nil {
+			// The client asked for no answer, so the connection is the only way to
+			// tell it that its metadata may be stale.
+			return Reply{Hangup: fmt.Errorf("produce with acks=0 failed: %w", failed)}
+		}
+		return Reply{}
+	}
+	if len(waits) == 0 {
+		return answer(out)
+	}
+	deadline := r.Received.Add(time.Duration(in.TimeoutMillis) * time.Millisecond)
+	return Reply{Wait: func(ctx context.Context) Reply {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		for _, w := range waits {
+			if err := w.partition.WaitCommitted(ctx, w.end); err != nil {
+				w.out.ErrorCode = code(err)
+				w.out.BaseOffset, w.out.LogAppendTime = -1, -1
+			}
+		}
+		return answer(out)
+	}}
+}
+
+func checkAcks(acks int16) error {
+	if acks < -1 || acks > 1 {
+		return kerr.InvalidRequiredAcks
+	}
+	return nil
+}
+
+// producedTopic answers the name of the topic that t speaks of.
+func producedTopic(d *Deps, r *Request, t *kmsg.ProduceRequestTopic) (string, error) {
+	name := t.Topic
+	if r.Version >= 13 {
+		topic, ok := d.Partitions.Image().TopicByID(t.TopicID)
+		if !ok {
+			return "", kerr.UnknownTopicID
+		}
+		name = topic.Name
+	}
+	if controller.IsInternalTopic(name) && r.ClientID != adminClientID {
+		return name, kerr.InvalidTopicException
+	}
+	return name, nil
+}
+
+// produceOne appends the one batch that p carries and fills op.
+func produceOne(d *Deps, version, acks int16, topic string, p *kmsg.ProduceRequestTopicPartition, op *kmsg.ProduceResponseTopicPartition) (pending, error) {
+	partition, err := d.Partitions.Get(topic, p.Partition)
+	if err != nil {
+		return pending{}, err
+	}
+	b, err := batch.FromProduce(p.Records, version)
+	if err != nil {
+		return pending{}, err
+	}
+	if b.IsTransactional() {
+		// No transaction can have been begun (see 22_init_producer_id.go).
+		return pending{}, kerr.InvalidTxnState
+	}
+	info, err := partition.Append(b, acks)
+	if err != nil {
+		return pending{}, err
+	}
+	op.BaseOffset, op.LogAppendTime, op.LogStartOffset = info.BaseOffset, info.LogAppendTime, info.LogStart
+	return pending{partition, info.LastOffset + 1, op}, nil
+}
+
+// refuse fills op with what the client needs to know of err.
+func refuse(d *Deps, r *Request, op *kmsg.ProduceResponseTopicPartition, topic string, err error) {
+	op.ErrorCode = code(err)
+	if records, ok := errors.AsType[*batch.RecordErrors](err); ok {
+		op.ErrorMessage = message(err)
+		for _, e := range records.Records {
+			rec := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+			rec.RelativeOffset, rec.ErrorMessage = e.Index, kmsg.StringPtr(e.Message)
+			op.ErrorRecords = append(op.ErrorRecords, rec)
+		}
+	}
+	if r.Version >= 10 && op.ErrorCode == kerr.NotLeaderForPartition.Code {
+		if leader, ok := currentLeader(d, topic, op.Partition); ok {
+			op.CurrentLeader.LeaderID, op.CurrentLeader.LeaderEpoch = leader.Leader, leader.LeaderEpoch
+		}
+	}
+}

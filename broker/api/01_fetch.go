@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+)
+
+// Fetch, key 1, versions 4 to 18: sessions from 7 on (KIP-227), leader epochs
+// from 9 on (KIP-320), diverging epochs from 12 on (KIP-595), topic ids from 13
+// on (KIP-516).
+//
+// The request's partitions are read in order until max.bytes are found; the
+// first that has records gives at least one whole batch, whatever its size
+// (KIP-74). Short of min.bytes, one waiter is registered with all partitions,
+// then they are read once more, then it waits.
+
+func fetch(_ context.Context, d *Deps, r *Request) Reply {
+	in := r.Body.(*kmsg.FetchRequest)
+	out := in.ResponseKind().(*kmsg.FetchResponse)
+	session, wanted, err := d.Sessions.begin(in, d.Partitions.Image())
+	if err != nil {
+		out.ErrorCode = code(err)
+		return answer(out)
+	}
+	op := &fetchOp{
+		d: d, out: out, session: session, wanted: wanted,
+		replicaID:     in.ReplicaID,
+		minBytes:      int(in.MinBytes),
+		maxBytes:      min(int(in.MaxBytes), d.FetchMaxBytes),
+		readCommitted: in.IsolationLevel == 1,
+		deadline:      r.Received.Add(time.Duration(in.MaxWaitMillis) * time.Millisecond),
+	}
+	if r.Version >= 15 {
+		op.replicaID = in.ReplicaState.ID
+	}
+	if in.MaxWaitMillis <= 0 || len(wanted) == 0 {
+		op.read()
+		return op.finish()
+	}
+	if op.read() {
+		return op.finish()
+	}
+	// Whoever waits behind earlier answers keeps no hold on the log meanwhile.
+	op.release()
+	return Reply{Wait: op.wait}
+}
+
+// fetchOp is one Fetch request under way.
+type fetchOp struct {
+	d             *Deps
+	out           *kmsg.FetchResponse
+	session       *fetchSession // nil: the request is its own and full
+	wanted        []fetchPartition
+	replicaID     int32
+	minBytes      int
+	maxBytes      int
+	readCommitted bool
+	deadline      time.Time
+
+	found []fetched // by position in wanted
+	bytes int       // record bytes in found
+}
+
+// fetched is what one partition gave.
+type fetched struct {
+	result    replica.FetchResult
+	err       error
+	partition *replica.Partition
+}
+
+// read reads every partition, replacing what an earlier read found. It answers
+// whether the response may leave: enough bytes, or something the client must
+// hear of at once.
+func (o *fetchOp) read() (ready bool) {
+	if o.found == nil {
+		o.found = make([]fetched, len(o.wanted))
+	}
+	o.bytes = 0
+	left := o.maxBytes
+	for i := range o.wanted {
+		w, f := &o.wanted[i], &o.found[i]
+		*f = fetched{err: w.err}
+		if f.err == nil {
+			f.partition, f.err = o.d.Partitions.Get(w.topic, w.partition)
+		}
+		if f.err == nil {
+			f.result, f.err = f.partition.Fetch(replica.FetchParams{
+				Offset:             w.offset,
+				MaxBytes:           max(min(int(w.maxBytes), left), 0),
+				AtLeastOne:         o.bytes == 0,
+				ReadCommitted:      o.readCommitted,
+				ReplicaID:          o.replicaID,
+				CurrentLeaderEpoch: w.currentLeaderEpoch,
+				LastFetchedEpoch:   w.lastFetchedEpoch,
+			})
+		}
+		if f.err != nil || f.result.Diverging != nil {
+			ready = true
+		}
+		o.bytes += f.result.Slice.Len()
+		left -= f.result.Slice.Len()
+	}
+	return ready || o.bytes >= o.minBytes
+}
+
+func (o *fetchOp) release() {
+	for i := range o.found {
+		o.found[i].result.Slice.Release()
+		o.found[i].result.Slice = replica.Slice{}
+	}
+}
+
+// wait finishes the request when enough bytes are there, or max.wait is over.
+func (o *fetchOp) wait(ctx context.Context) Reply {
+	waiter := replica.NewWaiter(int64(o.minBytes))
+	for i := range o.found {
+		if p := o.found[i].partition; p != nil {
+			p.Register(waiter)
+			defer p.Unregister(waiter)
+		}
+	}
+	timer := time.NewTimer(o.deadline.Sub(o.d.Now()))
+	defer timer.Stop()
+	for !o.read() {
+		// Bytes that arrived between registering and this read are counted twice:
+		// the waiter is ready too early then, and reads once more for nothing.
+		waiter.Reset(int64(max(o.minBytes-o.bytes, 1)))
+		o.release()
+		select {
+		case <-waiter.Ready():
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		o.read()
+		break
+	}
+	return o.finish()
+}
+
+// finish builds the response, and leaves the session knowing what it told.
+func (o *fetchOp) finish() Reply {
+	image := o.d.Partitions.Image()
+	o.out.SessionID = o.session.responseID()
+	var records [][]replica.Slice
+	o.session.respond(func(incremental bool) {
+		for i := range o.wanted {
+			w, f := &o.wanted[i], &o.found[i]
+			p := o.describe(w, f, image)
+			if incremental && !w.cached.changed(&p, f.result.Slice.Len()) {
+				f.result.Slice.Release()
+				continue
+			}
+			if w.cached != nil {
+				w.cached.told(&p)
+				if f.result.Slice.Len() > 0 {
+					o.session.served(w.cached)
+				}
+			}
+			if n := len(o.out.Topics); n == 0 || !w.sameTopic(&o.out.Topics[n-1]) {
+				t := kmsg.NewFetchResponseTopic()
+				t.Topic, t.TopicID = w.topic, w.topicID
+				o.out.Topics = append(o.out.Topics, t)
+				records = append(records, nil)
+			}
+			n := len(o.out.Topics) - 1
+			o.out.Topics[n].Partitions = append(o.out.Topics[n].Partitions, p)
+			records[n] = append(records[n], f.result.Slice)
+		}
+	})
+	return Reply{Response: o.out, Records: records}
+}
+
+func (o *fetchOp) describe(w *fetchPartition, f *fetched, image *controller.Image) kmsg.FetchResponseTopicPartition {
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.Partition = w.partition
+	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
+	p.PreferredReadReplica = -1
+	if f.err != nil {
+		p.ErrorCode = code(f.err)
+		if p.ErrorCode == kerr.NotLeaderForPartition.Code || p.ErrorCode == kerr.FencedLeaderEpoch.Code {
+			if leader, ok := leaderIn(image, w.topic, w.partition); ok {
+				p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = leader.Leader, leader.LeaderEpoch
+			}
+		}
+		return p
+	}
+	at := f.result.Offsets
+	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = at.HighWatermark, at.LastStable, at.LogStart
+	if e := f.result.Diverging; e != nil {
+		p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = e.Epoch, e.EndOffset
+	}
+	if o.readCommitted {
+		p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+	}
+	return p
+}
+
+// currentLeader is what the served image says of a partition's leader.
+func currentLeader(d *Deps, topic string, partition int32) (controller.PartitionState, bool) {
+	return leaderIn(d.Partitions.Image(), topic, partition)
+}
+
+func leaderIn(image *controller.Image, topic string, partition int32) (controller.PartitionState, bool) {
+	t, ok := image.Topic(topic)
+	if !ok || partition < 0 || int(partition) >= len(t.Partitions) {
+		return controller.PartitionState{}, false
+	}
+	return t.Partitions[partition], true
+}

@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/controller"
+)
+
+// Metadata, key 3, versions 0 to 13. Topics are looked up by name or, from
+// version 10 on, by id (KIP-516); auto-creation as the client (from version 4
+// on) and auto.create.topics.enable allow.
+//
+// Deviation: Apache Kafka answers LEADER_NOT_AVAILABLE to the request that
+// creates a topic. Here the topic is served before the answer leaves, so the
+// answer carries it.
+
+func metadata(ctx context.Context, d *Deps, r *Request) Reply {
+	in := r.Body.(*kmsg.MetadataRequest)
+	out := in.ResponseKind().(*kmsg.MetadataResponse)
+	image := d.Partitions.Image()
+
+	all := in.Topics == nil || r.Version == 0 && len(in.Topics) == 0
+	if all {
+		for t := range image.Topics() {
+			out.Topics = append(out.Topics, describeTopic(d, r, t))
+		}
+	} else {
+		if names := missing(image, in.Topics); len(names) > 0 && mayAutoCreate(d, r, in) {
+			autoCreate(ctx, d, names)
+			image = d.Partitions.Image()
+		}
+		for _, want := range in.Topics {
+			out.Topics = append(out.Topics, findTopic(d, r, image, want))
+		}
+	}
+	out.Brokers = metadataBrokers(d, r, image)
+	out.ClusterID = kmsg.StringPtr(image.ClusterID())
+	out.ControllerID = image.ControllerID()
+	if r.Version >= 8 && r.Version <= 10 && in.IncludeClusterAuthorizedOperations {
+		out.AuthorizedOperations = authorizedClusterOperations()
+	}
+	if in.IncludeTopicAuthorizedOperations {
+		for i := range out.Topics {
+			if out.Topics[i].ErrorCode == 0 {
+				out.Topics[i].AuthorizedOperations = authorizedTopicOperations()
+			}
+		}
+	}
+	return answer(out)
+}
+
+func mayAutoCreate(d *Deps, r *Request, in *kmsg.MetadataRequest) bool {
+	return d.Config.Bool("auto.create.topics.enable") && (r.Version < 4 || in.AllowAutoTopicCreation)
+}
+
+// missing answers the names that the image does not know.
+func missing(image *controller.Image, topics []kmsg.MetadataRequestTopic) (names []string) {
+	for _, t := range topics {
+		if t.Topic == nil || t.TopicID != [16]byte{} {
+			continue
+		}
+		if _, ok := image.Topic(*t.Topic); !ok && !slices.Contains(names, *t.Topic) {
+			names = append(names, *t.Topic)
+		}
+	}
+	return names
+}
+
+// autoCreate creates topics with the broker's defaults and waits until they are
+// served. A name that cannot be created stays missing; findTopic says why.
+func autoCreate(ctx context.Context, d *Deps, names []string) {
+	topics := make([]controller.NewTopic, 0, len(names))
+	for _, name := range names {
+		if spec, ok := internalTopic(d, name); ok {
+			topics = append(topics, spec)
+			continue
+		}
+		topics = append(topics, controller.NewTopic{Name: name, Partitions: -1, ReplicationFactor: -1})
+	}
+	results, revision := d.Controller.CreateTopics(ctx, topics, false)
+	for i, res := range results {
+		if res.Err != nil && !errors.Is(res.Err, kerr.TopicAlreadyExists) {
+			d.Logger.Info("a topic was not created automatically", "topic", topics[i].Name, "err", res.Err)
+		}
+	}
+	if err := d.Partitions.Await(ctx, revision); err != nil {
+		d.Logger.Warn("topics created automatically are not served yet", "topics", names, "err", err)
+	}
+}
+
+func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
+	out := kmsg.NewMetadataResponseTopic()
+	switch {
+	case want.TopicID != [16]byte{}:
+		t, ok := image.TopicByID(want.TopicID)
+		if ok {
+			return describeTopic(d, r, t)
+		}
+		out.TopicID = want.TopicID
+		out.ErrorCode = kerr.UnknownTopicID.Code
+		if r.Version < 12 {
+			out.Topic = kmsg.StringPtr("")
+		}
+		return out
+	case want.Topic == nil:
+		out.ErrorCode = kerr.InvalidTopicException.Code
+		out.Topic = kmsg.StringPtr("")
+		return out
+	}
+	if t, ok := image.Topic(*want.Topic); ok {
+		return describeTopic(d, r, t)
+	}
+	out.Topic = want.Topic
+	out.ErrorCode = kerr.UnknownTopicOrPartition.Code
+	if controller.ValidateTopicName(*want.Topic) != "" {
+		out.ErrorCode = kerr.InvalidTopicException.Code
+	}
+	return out
+}
+
+func describeTopic(d *Deps, r *Request, t *controller.Topic) kmsg.MetadataResponseTopic {
+	out := kmsg.NewMetadataResponseTopic()
+	out.Topic = kmsg.StringPtr(t.Name)
+	out.TopicID = t.ID
+	out.IsInternal = t.Internal
+	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, len(t.Partitions))
+	for i, p := range t.Partitions {
+		part := kmsg.NewMetadataResponseTopicPartition()
+		part.Partition = int32(i)
+		part.Leader, part.LeaderEpoch = p.Leader, p.LeaderEpoch
+		part.Replicas, part.ISR = p.Replicas, p.ISR
+		if p.Leader < 0 {
+			part.ErrorCode = kerr.LeaderNotAvailable.Code
+		}
+		if p.Leader == d.NodeID {
+			if _, err := d.Partitions.Get(t.Name, int32(i)); err != nil {
+				part.Leader = -1
+				part.ErrorCode = kerr.LeaderNotAvailable.Code
+				part.OfflineReplicas = append(part.OfflineReplicas, d.NodeID)
+			}
+		}
+		out.Partitions[i] = part
+	}
+	return out
+}
+
+func metadataBrokers(d *Deps, r *Request, image *controller.Image) (out []kmsg.MetadataResponseBroker) {
+	for _, b := range image.Brokers() {
+		if b.Fenced {
+			continue
+		}
+		e, ok := endpoint(d, r, b)
+		if !ok {
+			continue
+		}
+		m := kmsg.NewMetadataResponseBroker()
+		m.NodeID, m.Host, m.Port = b.ID, e.Host, e.Port
+		if b.Rack != "" {
+			m.Rack = kmsg.StringPtr(b.Rack)
+		}
+		out = append(out, m)
+	}
+	return out
+}

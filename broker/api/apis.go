@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/config"
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+	"blumfeld/protocol"
+)
+
+// Deps is what handlers work with. It is filled once, before the first request,
+// and only read afterwards.
+type Deps struct {
+	NodeID     int32
+	Config     config.Values // static broker configuration
+	Controller *controller.Controller
+	Partitions *replica.Set
+	Sessions   *FetchSessions
+	// FetchMaxBytes bounds the records of one Fetch response (fetch.max.bytes).
+	FetchMaxBytes int
+	Producers     *ProducerIDs
+	Logger        *slog.Logger
+	Now           func() time.Time
+}
+
+// Request is a decoded request and what its connection knows about its sender.
+type Request struct {
+	*protocol.Request
+	Listener   string // name of the listener it came in by
+	ClientHost string // the peer's address without port
+	LocalHost  string // the address of ours that the peer reached, without port
+	Received   time.Time
+}
+
+// Reply is what a handler answers. Exactly one holds: Response is set;
+// Wait is set; Hangup is set; none is, and the client gets no answer (Produce,
+// acks=0).
+type Reply struct {
+	Response kmsg.Response
+	// Records are the record bytes of a Fetch response, by topic and partition of
+	// Response. Whoever writes the response releases them.
+	Records [][]replica.Slice
+	// Wait finishes the request when data or a commit it waits for is there. Its
+	// ctx ends when the client is gone or the broker stops; it then answers with
+	// what there is.
+	Wait func(ctx context.Context) Reply
+	// Hangup closes the connection, after the earlier answers, for this reason.
+	Hangup error
+}
+
+// API is one request type that this broker answers.
+type API struct {
+	Key int16
+	// Min and Max are advertised in ApiVersions: the versions of Apache Kafka
+	// 4.3.1.
+	Min, Max int16
+	// Served is the lowest version that is answered. Below it, though advertised,
+	// the request is refused as an unsupported version (see 00_produce.go).
+	Served int16
+	Handle func(ctx context.Context, d *Deps, r *Request) Reply
+}
+
+// Table is every API that this broker answers, in the order of the keys: the
+// only list of keys and versions there is. ApiVersions and the decoder's limits
+// are derived from it.
+func Table() []API {
+	return []API{
+		{Key: 0, Min: 0, Max: 13, Served: 3, Handle: produce},
+		{Key: 1, Min: 4, Max: 18, Served: 4, Handle: fetch},
+		{Key: 2, Min: 1, Max: 11, Served: 1, Handle: listOffsets},
+		{Key: 3, Min: 0, Max: 13, Handle: metadata},
+		{Key: 10, Min: 0, Max: 6, Handle: findCoordinator},
+		{Key: 18, Min: 0, Max: 4, Handle: apiVersions},
+		{Key: 19, Min: 2, Max: 7, Served: 2, Handle: createTopics},
+		{Key: 20, Min: 1, Max: 6, Served: 1, Handle: deleteTopics},
+		{Key: 21, Min: 0, Max: 2, Handle: deleteRecords},
+		{Key: 22, Min: 0, Max: 5, Handle: initProducerID},
+		{Key: 23, Min: 2, Max: 4, Served: 2, Handle: offsetForLeaderEpoch},
+		{Key: 35, Min: 1, Max: 5, Served: 1, Handle: describeLogDirs},
+		{Key: 37, Min: 0, Max: 3, Handle: createPartitions},
+		{Key: 60, Min: 0, Max: 2, Handle: describeCluster},
+		{Key: 61, Min: 0, Max: 0, Handle: describeProducers},
+		{Key: 75, Min: 0, Max: 0, Handle: describeTopicPartitions},
+	}
+}
+
+// Index looks an API up by its key. The zero value knows none.
+type Index struct{ byKey []*API }
+
+// NewIndex returns an index of the table.
+func NewIndex(table []API) Index {
+	var x Index
+	for i := range table {
+		for len(x.byKey) <= int(table[i].Key) {
+			x.byKey = append(x.byKey, nil)
+		}
+		x.byKey[table[i].Key] = &table[i]
+	}
+	return x
+}
+
+// Lookup answers the API of that key, or nil.
+func (x Index) Lookup(key int16) *API {
+	if key < 0 || int(key) >= len(x.byKey) {
+		return nil
+	}
+	return x.byKey[key]
+}
+
+// Served is protocol.Versions for this index: the range the decoder accepts.
+func (x Index) Served(key int16) (lowest, highest int16, ok bool) {
+	a := x.Lookup(key)
+	if a == nil {
+		return 0, 0, false
+	}
+	return a.Served, a.Max, true
+}
+
+// answer is the Reply of a handler that is done.
+func answer(m kmsg.Response) Reply { return Reply{Response: m} }

@@ -1,0 +1,21 @@
+package api
+
+// coordinatorPartition is the partition of an internal topic whose leader
+// coordinates a group or transactional id. Offsets and transactions are keyed by
+// it, so it must stay what Kafka's Utils.abs(key.hashCode) % n is.
+func coordinatorPartition(key string, partitions int) int32 {
+	return int32(int(javaHash(key)&0x7fffffff) % partitions)
+}
+
+// javaHash is String.hashCode of Java: over UTF-16 code units.
+func javaHash(s string) (h uint32) {
+	for _, r := range s {
+		if r >= 0x10000 {
+			r -= 0x10000
+			h = 31*h + uint32(0xd800+r>>10)
+			r = 0xdc00 + r&0x3ff
+		}
+		h = 31*h + uint32(r)
+	}
+	return h
+}

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"fmt"
+
+	"blumfeld/controller"
+)
+
+// internalTopic answers how an internal topic is to be created, for the names
+// that are internal.
+func internalTopic(d *Deps, name string) (controller.NewTopic, bool) {
+	c := d.Config
+	switch name {
+	case "__consumer_offsets":
+		return controller.NewTopic{
+			Name: name, Internal: true,
+			Partitions:        int32(c.Int("offsets.topic.num.partitions")),
+			ReplicationFactor: int16(c.Int("offsets.topic.replication.factor")),
+			Configs: map[string]string{
+				"cleanup.policy":   "compact",
+				"compression.type": "producer",
+				"segment.bytes":    fmt.Sprint(c.Int("offsets.topic.segment.bytes")),
+			},
+		}, true
+	case "__transaction_state":
+		return controller.NewTopic{
+			Name: name, Internal: true,
+			Partitions:        int32(c.Int("transaction.state.log.num.partitions")),
+			ReplicationFactor: int16(c.Int("transaction.state.log.replication.factor")),
+			Configs: map[string]string{
+				"cleanup.policy":                 "compact",
+				"compression.type":               "uncompressed",
+				"segment.bytes":                  fmt.Sprint(c.Int("transaction.state.log.segment.bytes")),
+				"min.insync.replicas":            fmt.Sprint(c.Int("transaction.state.log.min.isr")),
+				"unclean.leader.election.enable": "false",
+			},
+		}, true
+	}
+	return controller.NewTopic{}, false
+}

@@ -1,0 +1,267 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"blumfeld/broker/api"
+	"blumfeld/broker/config"
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+	"blumfeld/logstore"
+	"blumfeld/logstore/vfs"
+)
+
+// reservedBytes of each log directory's file system are left for the metadata
+// store, which ends the process when it cannot write: producers meet
+// KAFKA_STORAGE_ERROR before that.
+const reservedBytes = 64 << 20
+
+// stopGrace is how long requests under way may take when the broker stops.
+const stopGrace = 10 * time.Second
+
+// Config is what a broker is started with.
+type Config struct {
+	Values config.Values // the static configuration
+	Trace  string        // APIs whose requests are printed; see newTracer
+	// OpenStore opens the metadata store in dir, creating it the first time.
+	OpenStore func(ctx context.Context, dir string, nodeID int32, logger *slog.Logger) (controller.Store, error)
+	Ready     func(Started) // called once, when requests are served
+	TraceOut  io.Writer
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+// Started says where a broker that serves can be found.
+type Started struct {
+	Address  string // host:port that clients are told, of the first listener
+	LogDirs  []string
+	NodeID   int32
+	Duration time.Duration // since Run was called
+}
+
+// Run runs a broker until ctx ends, then stops it in an orderly way: no new
+// request is taken, those under way are finished, logs are flushed and marked as
+// cleanly closed. An error before Ready says why it could not start.
+func Run(ctx context.Context, c Config) error {
+	begun := c.Now()
+	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	defer b.close()
+	if err := b.start(ctx); err != nil {
+		return err
+	}
+	c.Ready(Started{
+		Address:  b.address(),
+		LogDirs:  b.Values.LogDirs(),
+		NodeID:   b.nodeID,
+		Duration: c.Now().Sub(begun),
+	})
+	<-ctx.Done()
+	c.Logger.Info("stopping")
+	return nil
+}
+
+// broker holds what Run has started, in the order of start; close ends it in
+// the reverse order.
+type broker struct {
+	Config
+	nodeID      int32
+	endpoints   []controller.Endpoint // what clients are told
+	listeners   []*openListener
+	dirs        []*logstore.Dir
+	store       controller.Store
+	controller  *controller.Controller
+	set         *replica.Set
+	follower    *imageFollower
+	housekeeper *replica.Housekeeper
+	server      *server
+	// ctx is the handlers' context: it ends when the last connection is closed,
+	// long after the one that Run was called with.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (b *broker) start(ctx context.Context) error {
+	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := b.listen(); err != nil {
+		return err
+	}
+	if err := b.openDirs(); err != nil {
+		return err
+	}
+	if err := b.openMetadata(ctx); err != nil {
+		return err
+	}
+	b.set = replica.NewSet(replica.SetOptions{
+		NodeID:          b.nodeID,
+		Dirs:            b.dirs,
+		Settings:        topicSettings(b.Values, b.nodeID),
+		RecoveryThreads: b.Values.Int("num.recovery.threads.per.data.dir"),
+		Logger:          b.Logger,
+	})
+	if err := b.register(ctx); err != nil {
+		return err
+	}
+	b.follower = followImages(b.controller, b.set)
+	b.housekeeper = replica.StartHousekeeper(b.set, replica.HousekeeperOptions{
+		Retention:  milliseconds(b.Values.Long("log.retention.check.interval.ms")),
+		Checkpoint: milliseconds(b.Values.Long("log.flush.offset.checkpoint.interval.ms")),
+		Now:        b.Now,
+		Logger:     b.Logger,
+	})
+	return b.serve()
+}
+
+func (b *broker) listen() error {
+	configured, err := b.Values.Listeners()
+	if err != nil {
+		return err
+	}
+	for _, l := range configured.Bound {
+		s, err := bind(l)
+		if err != nil {
+			return err
+		}
+		b.listeners = append(b.listeners, s)
+	}
+	b.endpoints = b.advertised(configured.Advertised)
+	return nil
+}
+
+func (b *broker) openDirs() error {
+	for _, path := range b.Values.LogDirs() {
+		d, err := logstore.OpenDir(vfs.OS{}, path, logstore.DirOptions{
+			NodeID:                 b.nodeID,
+			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
+			ReservedBytes:          reservedBytes,
+			Now:                    b.Now,
+			Logger:                 b.Logger,
+		})
+		if err != nil {
+			return err
+		}
+		b.dirs = append(b.dirs, d)
+	}
+	return nil
+}
+
+// metadataFolder is the name that Kafka's metadata log has in its directory.
+const metadataFolder = "__cluster_metadata-0"
+
+func (b *broker) openMetadata(ctx context.Context) (err error) {
+	dir := filepath.Join(b.Values.MetadataDir(), metadataFolder)
+	b.store, err = b.OpenStore(ctx, dir, b.nodeID, b.Logger)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	b.controller = controller.New(b.store, controllerOptions(b.Values, b.nodeID, b.Logger))
+	if err := b.controller.Start(ctx); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	for _, d := range b.dirs {
+		if err := d.SetClusterID(b.controller.Image().ClusterID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newIncarnation identifies this run of the process.
+func newIncarnation() (id [16]byte) {
+	rand.Read(id[:])
+	return id
+}
+
+// address is host:port for a client on this machine.
+func (b *broker) address() string {
+	host := b.endpoints[0].Host
+	if host == "" {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(b.endpoints[0].Port)))
+}
+
+// register tells the cluster where this broker can be reached.
+func (b *broker) register(ctx context.Context) error {
+	_, err := b.controller.RegisterBroker(ctx, controller.Broker{
+		ID: b.nodeID, Rack: b.Values.String("broker.rack"), Endpoints: b.endpoints, Incarnation: newIncarnation(),
+	})
+	if err != nil {
+		return fmt.Errorf("registering broker %d: %w", b.nodeID, err)
+	}
+	b.set.Apply(b.controller.Image())
+	return nil
+}
+
+func (b *broker) serve() error {
+	tracer, err := newTracer(b.Trace, b.TraceOut)
+	if err != nil {
+		return err
+	}
+	deps := &api.Deps{
+		NodeID:        b.nodeID,
+		Config:        b.Values,
+		Controller:    b.controller,
+		Partitions:    b.set,
+		Sessions:      api.NewFetchSessions(b.Values.Int("max.incremental.fetch.session.cache.slots"), b.Now),
+		FetchMaxBytes: b.Values.Int("fetch.max.bytes"),
+		Producers:     api.NewProducerIDs(b.controller),
+		Logger:        b.Logger,
+		Now:           b.Now,
+	}
+	limits, err := serverLimits(b.Values, b.Now, b.Logger)
+	if err != nil {
+		return err
+	}
+	b.server = newServer(limits, deps, tracer)
+	for _, l := range b.listeners {
+		for _, s := range l.sockets {
+			b.server.serve(b.ctx, s, l.Name)
+		}
+	}
+	b.server.watchIdle()
+	return nil
+}
+
+// close ends what start began, as far as it came.
+func (b *broker) close() {
+	for _, l := range b.listeners {
+		l.close()
+	}
+	if b.server != nil {
+		b.server.stop(stopGrace)
+	}
+	b.cancel()
+	if b.housekeeper != nil {
+		b.housekeeper.Stop()
+	}
+	if b.follower != nil {
+		b.follower.stop()
+	}
+	if b.set != nil {
+		b.set.Stop()
+	}
+	if b.controller != nil {
+		b.controller.Close()
+	}
+	var errs []error
+	for _, d := range b.dirs {
+		errs = append(errs, d.Close())
+	}
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		b.Logger.Error("not everything could be closed", "err", err)
+	}
+}
+
+func (b *broker) logDirs() []string { return b.Values.LogDirs() }

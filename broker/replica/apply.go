@@ -1,0 +1,209 @@
+package replica
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"blumfeld/controller"
+	"blumfeld/logstore"
+)
+
+// Apply brings the partitions here into the state that image describes and then
+// publishes it. Images must come in order of revision; one that is not newer is
+// ignored. A log that cannot be opened does not fail the image: its partition
+// answers KAFKA_STORAGE_ERROR, the others serve.
+func (s *Set) Apply(image *controller.Image) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	last := s.Image()
+	if last != nil && image.Revision() <= last.Revision() {
+		return
+	}
+	if !s.started {
+		s.started = true
+		s.adopt(image)
+	}
+	s.remove(image)
+	defaultsChanged := last == nil || s.brokerConfigsChanged(last, image)
+	var work []opening
+	for t := range image.Topics() {
+		s.mu.RLock()
+		h := s.topics[t.Name]
+		s.mu.RUnlock()
+		if h != nil && h.source == t && !defaultsChanged {
+			continue
+		}
+		work = append(work, s.plan(image, t, h)...)
+	}
+	s.open(work)
+	s.lead(image, defaultsChanged)
+	s.publish(image)
+}
+
+// brokerConfigsChanged says whether the dynamic broker configuration, which
+// topics inherit, differs between two images.
+func (s *Set) brokerConfigsChanged(a, b *controller.Image) bool {
+	own := fmt.Sprint(s.opts.NodeID)
+	return !maps.Equal(a.BrokerConfigs(""), b.BrokerConfigs("")) || !maps.Equal(a.BrokerConfigs(own), b.BrokerConfigs(own))
+}
+
+// opening is one log to open or create, and where its partition belongs.
+type opening struct {
+	h         *hosted
+	topic     *controller.Topic
+	partition int32
+	settings  Settings
+	dir       *logstore.Dir
+}
+
+// plan updates the registry's entry for t and answers the logs still to be
+// opened for it.
+func (s *Set) plan(image *controller.Image, t *controller.Topic, h *hosted) (work []opening) {
+	settings := s.opts.Settings(image, t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == nil {
+		h = &hosted{}
+		s.topics[t.Name] = h
+	}
+	for n := len(h.partitions); n < len(t.Partitions); n++ {
+		h.partitions = append(h.partitions, nil)
+		h.failed = append(h.failed, nil)
+		h.dirs = append(h.dirs, nil)
+	}
+	for n, state := range t.Partitions {
+		if h.partitions[n] == nil && slices.Contains(state.Replicas, s.opts.NodeID) {
+			h.dirs[n] = s.place(t.Name, int32(n))
+			work = append(work, opening{h, t, int32(n), settings, h.dirs[n]})
+		}
+	}
+	return work
+}
+
+// place chooses the directory of a partition: where its log was found, else
+// where the fewest partitions are, as Kafka does.
+func (s *Set) place(topic string, partition int32) *logstore.Dir {
+	at := place{topic, partition}
+	d := s.placed[at]
+	if d == nil {
+		d = slices.MinFunc(s.opts.Dirs, func(a, b *logstore.Dir) int { return s.load[a] - s.load[b] })
+		s.placed[at] = d
+		s.load[d]++
+	}
+	return d
+}
+
+// open opens the logs, several of each directory at a time, and registers their
+// partitions.
+func (s *Set) open(work []opening) {
+	byDir := make(map[*logstore.Dir][]opening)
+	for _, o := range work {
+		byDir[o.dir] = append(byDir[o.dir], o)
+	}
+	var wg sync.WaitGroup
+	for _, list := range byDir {
+		for part := range slices.Chunk(list, (len(list)+s.opts.RecoveryThreads-1)/max(s.opts.RecoveryThreads, 1)) {
+			wg.Go(func() {
+				for _, o := range part {
+					s.openOne(o)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+func (s *Set) openOne(o opening) {
+	log, err := o.dir.Open(o.topic.Name, o.partition, o.topic.ID, o.settings.Log)
+	if err != nil {
+		s.opts.Logger.Error("a log cannot be opened; its partition is offline",
+			"topic", o.topic.Name, "partition", o.partition, "dir", o.dir.Path(), "err", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.h.failed[o.partition] = err
+	if err == nil {
+		o.h.partitions[o.partition] = newPartition(s.opts.NodeID, o.topic.Name, o.partition, log, o.settings.MinInsyncReplicas)
+	}
+}
+
+// lead hands every changed topic's states and configuration to its partitions.
+func (s *Set) lead(image *controller.Image, defaultsChanged bool) {
+	for t := range image.Topics() {
+		s.mu.RLock()
+		h := s.topics[t.Name]
+		s.mu.RUnlock()
+		if h.source == t && !defaultsChanged {
+			continue
+		}
+		settings := s.opts.Settings(image, t)
+		for n, p := range h.partitions {
+			if p == nil {
+				continue
+			}
+			p.configure(settings.Log, settings.MinInsyncReplicas)
+			if err := p.Apply(t.Partitions[n]); err != nil {
+				s.opts.Logger.Error("a partition cannot take its role", "topic", t.Name, "partition", n, "err", err)
+			}
+		}
+		s.mu.Lock()
+		h.source = t
+		s.mu.Unlock()
+	}
+}
+
+// remove deletes what the image no longer has: topics that are gone, and those
+// whose name now belongs to another id.
+func (s *Set) remove(image *controller.Image) {
+	var gone []*hosted
+	s.mu.Lock()
+	for name, h := range s.topics {
+		if t, ok := image.Topic(name); !ok || t.ID != h.source.ID {
+			gone = append(gone, h)
+			delete(s.topics, name)
+			for n := range h.partitions {
+				at := place{name, int32(n)}
+				if d := s.placed[at]; d != nil {
+					s.load[d]--
+					delete(s.placed, at)
+				}
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, h := range gone {
+		for n, p := range h.partitions {
+			if p == nil {
+				continue
+			}
+			p.stop()
+			if err := h.dirs[n].Delete(p.log); err != nil {
+				s.opts.Logger.Error("a deleted partition's log cannot be removed",
+					"topic", p.topic, "partition", p.id, "dir", h.dirs[n].Path(), "err", err)
+			}
+		}
+	}
+}
+
+// adopt records where the logs lie that the directories already hold, and sets
+// those aside that no topic claims: a topic deleted while this broker was down,
+// or recreated under the same name (Kafka's stray logs).
+func (s *Set) adopt(image *controller.Image) {
+	for _, d := range s.opts.Dirs {
+		for _, found := range d.Logs() {
+			t, ok := image.Topic(found.Topic)
+			if ok && t.ID == found.TopicID && int(found.Partition) < len(t.Partitions) {
+				s.placed[place{found.Topic, found.Partition}] = d
+				s.load[d]++
+				continue
+			}
+			s.opts.Logger.Warn("a log that no topic claims is set aside",
+				"topic", found.Topic, "partition", found.Partition, "dir", d.Path())
+			if err := d.Stray(found.Topic, found.Partition); err != nil {
+				s.opts.Logger.Error("a stray log cannot be renamed", "topic", found.Topic, "partition", found.Partition, "err", err)
+			}
+		}
+	}
+}

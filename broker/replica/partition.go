@@ -1,0 +1,224 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/controller"
+	"blumfeld/logstore"
+	"blumfeld/protocol/batch"
+)
+
+// Partition is this broker's replica of one partition: its log, its role, and
+// as leader its view of the other replicas. All methods may be called from many
+// goroutines.
+type Partition struct {
+	topic  string
+	id     int32
+	nodeID int32
+
+	// mu guards the role. Appends and fetches hold it shared, so that a change of
+	// leadership waits for those under way and none runs under an old epoch.
+	mu      sync.RWMutex
+	state   controller.PartitionState
+	stopped bool
+	log     *logstore.Log
+	minISR  int
+
+	// hw guards progress and orders its consequences: the log's high watermark,
+	// and who is woken by it.
+	hw       sync.Mutex
+	progress progress
+
+	waiters waitList
+	commits commitQueue
+}
+
+func newPartition(nodeID int32, topic string, id int32, log *logstore.Log, minISR int) *Partition {
+	return &Partition{
+		topic: topic, id: id, nodeID: nodeID, log: log, minISR: minISR,
+		state: controller.PartitionState{Leader: -1, LeaderEpoch: -1, PartitionEpoch: -1},
+	}
+}
+
+// Topic is the partition's topic name.
+func (p *Partition) Topic() string { return p.topic }
+
+// ID is the partition's number in its topic.
+func (p *Partition) ID() int32 { return p.id }
+
+// Log is the partition's log, for what only reads or describes it. Appends go
+// through Append.
+func (p *Partition) Log() *logstore.Log { return p.log }
+
+// State is the metadata that was last applied.
+func (p *Partition) State() controller.PartitionState {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.state
+}
+
+// Apply makes the replica leader or follower as s says. A state that is older
+// than the one in force (by leader epoch) is ignored.
+func (p *Partition) Apply(s controller.PartitionState) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped || s.LeaderEpoch < p.state.LeaderEpoch {
+		return nil
+	}
+	newEpoch := s.LeaderEpoch != p.state.LeaderEpoch
+	p.state = s
+	p.hw.Lock()
+	if newEpoch {
+		p.progress = newProgress(p.nodeID, s, p.minISR)
+	} else {
+		p.progress.isr = append(p.progress.isr[:0], s.ISR...)
+	}
+	p.hw.Unlock()
+	if s.Leader == p.nodeID {
+		if newEpoch {
+			if err := p.log.AssignEpochStart(s.LeaderEpoch, p.log.Offsets().LogEnd); err != nil {
+				return fmt.Errorf("partition %s-%d: start of leader epoch %d: %w", p.topic, p.id, s.LeaderEpoch, err)
+			}
+		}
+		// A sole replica's whole log is committed the moment it leads.
+		p.advance(0)
+	}
+	if newEpoch {
+		p.commits.wakeAll()
+		p.waiters.add(everything)
+	}
+	return nil
+}
+
+// configure takes over a changed topic configuration.
+func (p *Partition) configure(c logstore.Config, minISR int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.minISR = minISR
+	p.hw.Lock()
+	p.progress.minISR = min(max(minISR, 1), max(len(p.state.Replicas), 1))
+	p.hw.Unlock()
+	p.log.SetConfig(c)
+}
+
+// stop ends the partition's service here: its log is about to be deleted or
+// closed. Whoever waits is woken and finds it gone.
+func (p *Partition) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	p.commits.wakeAll()
+	p.waiters.add(everything)
+}
+
+// leads answers nil if this broker leads the partition and the caller's view of
+// the leader epoch (-1: none) is not wrong, as KIP-320 has it. Callers hold mu.
+func (p *Partition) leads(callersEpoch int32) error {
+	switch {
+	case p.stopped:
+		return fmt.Errorf("partition %s-%d is not here any more: %w", p.topic, p.id, kerr.UnknownTopicOrPartition)
+	case callersEpoch != -1 && callersEpoch < p.state.LeaderEpoch:
+		return kerr.FencedLeaderEpoch
+	case callersEpoch > p.state.LeaderEpoch:
+		return kerr.UnknownLeaderEpoch
+	case p.state.Leader != p.nodeID:
+		return kerr.NotLeaderForPartition
+	}
+	return nil
+}
+
+// CheckLeader answers nil if this broker leads the partition in an epoch that
+// agrees with the caller's (-1: not given), otherwise the Kafka error:
+// NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH.
+func (p *Partition) CheckLeader(callersEpoch int32) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.leads(callersEpoch)
+}
+
+// Append appends one batch as leader. With acks -1 (all) it is refused with
+// NOT_ENOUGH_REPLICAS while too few replicas are in sync. The caller then waits
+// with WaitCommitted for info.LastOffset+1.
+func (p *Partition) Append(b batch.Batch, acks int16) (logstore.AppendInfo, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.leads(-1); err != nil {
+		return logstore.AppendInfo{}, err
+	}
+	if acks == -1 && !p.enoughInSync() {
+		return logstore.AppendInfo{}, kerr.NotEnoughReplicas
+	}
+	info, err := p.log.AppendAsLeader(b, p.state.LeaderEpoch)
+	if err != nil {
+		return info, err
+	}
+	if !info.Duplicate {
+		p.advance(int64(len(b)))
+	}
+	return info, nil
+}
+
+func (p *Partition) enoughInSync() bool {
+	p.hw.Lock()
+	defer p.hw.Unlock()
+	return p.progress.enough()
+}
+
+// advance recomputes the high watermark after the log grew by some bytes or a
+// follower moved, and wakes those for whom something became visible.
+func (p *Partition) advance(bytes int64) {
+	p.hw.Lock()
+	defer p.hw.Unlock()
+	at := p.log.Offsets()
+	hw := p.progress.highWatermark(at.LogEnd, at.HighWatermark)
+	if hw <= at.HighWatermark {
+		return
+	}
+	p.log.SetHighWatermark(hw)
+	p.commits.release(hw)
+	if len(p.progress.followers) > 0 {
+		// What became visible may be more than what was just appended.
+		bytes = everything
+	}
+	p.waiters.add(bytes)
+}
+
+// Committed says whether everything below offset is committed.
+func (p *Partition) Committed(offset int64) bool {
+	return p.log.Offsets().HighWatermark >= offset
+}
+
+// WaitCommitted waits until everything below offset is committed. It answers
+// NOT_LEADER_OR_FOLLOWER if leadership was lost meanwhile, and REQUEST_TIMED_OUT
+// when ctx ends first: the record is in the log then, and may yet be committed.
+func (p *Partition) WaitCommitted(ctx context.Context, offset int64) error {
+	if p.Committed(offset) {
+		return nil
+	}
+	epoch := p.State().LeaderEpoch
+	done := p.commits.add(offset)
+	for !p.Committed(offset) {
+		if err := p.CheckLeader(epoch); err != nil {
+			return kerr.NotLeaderForPartition
+		}
+		select {
+		case <-done:
+			if !p.Committed(offset) {
+				return kerr.NotLeaderForPartition
+			}
+		case <-ctx.Done():
+			return kerr.RequestTimedOut
+		}
+	}
+	return nil
+}
+
+// Register makes w hear of everything that becomes visible in the partition.
+func (p *Partition) Register(w *Waiter) { p.waiters.register(w) }
+
+// Unregister is Register's reverse.
+func (p *Partition) Unregister(w *Waiter) { p.waiters.unregister(w) }

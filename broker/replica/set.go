@@ -1,0 +1,183 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/controller"
+	"blumfeld/logstore"
+)
+
+// TopicID is a topic's uuid.
+type TopicID = [16]byte
+
+// Settings is what a topic's effective configuration means for its partitions.
+type Settings struct {
+	Log               logstore.Config
+	MinInsyncReplicas int
+}
+
+// SetOptions configures a Set.
+type SetOptions struct {
+	NodeID int32
+	Dirs   []*logstore.Dir // at least one; a new partition goes where the fewest are
+	// Settings computes a topic's effective configuration from the image.
+	Settings func(*controller.Image, *controller.Topic) Settings
+	// RecoveryThreads is how many logs of one directory are opened at a time
+	// (num.recovery.threads.per.data.dir).
+	RecoveryThreads int
+	Logger          *slog.Logger
+}
+
+// Set is the registry of the partitions that this broker hosts, and the last
+// metadata image they all serve.
+type Set struct {
+	opts SetOptions
+
+	// applying makes Apply run alone; it is taken before mu and held while logs
+	// are opened, which mu must not be.
+	applying sync.Mutex
+	placed   map[place]*logstore.Dir // where a log was found at start or put since
+	load     map[*logstore.Dir]int   // partitions in each directory
+	started  bool
+
+	mu      sync.RWMutex
+	topics  map[string]*hosted
+	image   *controller.Image
+	changed chan struct{} // closed and replaced whenever image is published
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+// hosted is one topic's partitions on this broker.
+type hosted struct {
+	source     *controller.Topic // the image's topic that was last applied
+	partitions []*Partition      // by number; nil: not here, or see failed
+	failed     []error           // by number: why a partition that belongs here is not served
+	dirs       []*logstore.Dir   // by number
+}
+
+// NewSet returns an empty set; Apply fills it.
+func NewSet(o SetOptions) *Set {
+	s := &Set{
+		opts:    o,
+		placed:  make(map[place]*logstore.Dir),
+		load:    make(map[*logstore.Dir]int),
+		topics:  make(map[string]*hosted),
+		changed: make(chan struct{}),
+	}
+	return s
+}
+
+// Dirs are the log directories, in the order of log.dirs.
+func (s *Set) Dirs() []*logstore.Dir { return s.opts.Dirs }
+
+// Get answers the partition, or UNKNOWN_TOPIC_OR_PARTITION if the image has
+// none such, NOT_LEADER_OR_FOLLOWER if it lives on other brokers only, and
+// KAFKA_STORAGE_ERROR if its log could not be opened.
+func (s *Set) Get(topic string, partition int32) (*Partition, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	h := s.topics[topic]
+	if h == nil || partition < 0 || int(partition) >= len(h.partitions) {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	if p := h.partitions[partition]; p != nil {
+		return p, nil
+	}
+	if err := h.failed[partition]; err != nil {
+		return nil, fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
+	}
+	return nil, kerr.NotLeaderForPartition
+}
+
+// All yields every partition that is served here, in no particular order.
+func (s *Set) All() iter.Seq[*Partition] {
+	return func(yield func(*Partition) bool) {
+		s.mu.RLock()
+		var all []*Partition
+		for _, h := range s.topics {
+			for _, p := range h.partitions {
+				if p != nil {
+					all = append(all, p)
+				}
+			}
+		}
+		s.mu.RUnlock()
+		for _, p := range all {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// InDir yields the partitions whose logs lie in d.
+func (s *Set) InDir(d *logstore.Dir) iter.Seq[*Partition] {
+	return func(yield func(*Partition) bool) {
+		s.mu.RLock()
+		var all []*Partition
+		for _, h := range s.topics {
+			for i, p := range h.partitions {
+				if p != nil && h.dirs[i] == d {
+					all = append(all, p)
+				}
+			}
+		}
+		s.mu.RUnlock()
+		for _, p := range all {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Image is the newest metadata of which every partition is served.
+func (s *Set) Image() *controller.Image {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.image
+}
+
+// Await waits until an image of at least this revision is served.
+func (s *Set) Await(ctx context.Context, revision int64) error {
+	for {
+		s.mu.RLock()
+		image, changed := s.image, s.changed
+		s.mu.RUnlock()
+		if image != nil && image.Revision() >= revision {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publish makes image the one that is served.
+func (s *Set) publish(image *controller.Image) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.image = image
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Stop ends the service of every partition. The logs stay open: the
+// directories close them.
+func (s *Set) Stop() {
+	for p := range s.All() {
+		p.stop()
+	}
+}

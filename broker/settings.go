@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/broker/config"
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+	"blumfeld/logstore"
+)
+
+// This file translates properties into the options of the rooms, which know
+// nothing of properties.
+
+// topicSettings answers how a topic's effective configuration is read: its own
+// overrides, then the broker's dynamic configuration, then the static one, then
+// Kafka's defaults.
+func topicSettings(values config.Values, nodeID int32) func(*controller.Image, *controller.Topic) replica.Settings {
+	own := strconv.Itoa(int(nodeID))
+	return func(image *controller.Image, t *controller.Topic) replica.Settings {
+		c := values.With(image.BrokerConfigs(own), image.BrokerConfigs("")).Topic(t.Configs)
+		return replica.Settings{Log: logConfig(c), MinInsyncReplicas: c.MinInSyncReplicas}
+	}
+}
+
+func logConfig(c config.TopicConfig) logstore.Config {
+	return logstore.Config{
+		SegmentBytes:         c.SegmentBytes,
+		SegmentMs:            c.SegmentMs,
+		SegmentJitterMs:      c.SegmentJitterMs,
+		SegmentIndexBytes:    c.SegmentIndexBytes,
+		IndexIntervalBytes:   c.IndexIntervalBytes,
+		RetentionMs:          c.RetentionMs,
+		RetentionBytes:       c.RetentionBytes,
+		MaxMessageBytes:      c.MaxMessageBytes,
+		FlushMessages:        c.FlushMessages,
+		FlushMs:              c.FlushMs,
+		FileDeleteDelayMs:    c.FileDeleteDelayMs,
+		MinCompactionLagMs:   c.MinCompactionLagMs,
+		MaxCompactionLagMs:   c.MaxCompactionLagMs,
+		Compact:              c.Compact,
+		Delete:               c.Delete,
+		LogAppendTime:        c.LogAppendTime,
+		TimestampBeforeMaxMs: c.TimestampBeforeMaxMs,
+		TimestampAfterMaxMs:  c.TimestampAfterMaxMs,
+		CompressionType:      c.CompressionType,
+		Preallocate:          c.Preallocate,
+	}
+}
+
+func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) (serverOptions, error) {
+	overrides, err := v.ConnectionsPerIPOverrides()
+	if err != nil {
+		return serverOptions{}, err
+	}
+	return serverOptions{
+		maxRequest:        int32(v.Int("socket.request.max.bytes")),
+		queuedMaxBytes:    v.Long("queued.max.request.bytes"),
+		maxConnections:    v.Int("max.connections"),
+		maxPerIP:          v.Int("max.connections.per.ip"),
+		maxPerIPOverrides: overrides,
+		maxIdle:           milliseconds(v.Long("connections.max.idle.ms")),
+		sendBuffer:        v.Int("socket.send.buffer.bytes"),
+		receiveBuffer:     v.Int("socket.receive.buffer.bytes"),
+		now:               now,
+		logger:            logger,
+	}, nil
+}
+
+func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// controllerOptions are the defaults and rules by which topics are created and
+// configurations changed.
+func controllerOptions(v config.Values, nodeID int32, logger *slog.Logger) controller.Options {
+	return controller.Options{
+		NodeID:                   nodeID,
+		DefaultPartitions:        int32(v.Int("num.partitions")),
+		DefaultReplicationFactor: int16(v.Int("default.replication.factor")),
+		ConfigsValidator: func(r controller.ConfigResource, configs map[string]string) error {
+			if r.Type == controller.ResourceTopic {
+				return v.ValidateTopic(configs)
+			}
+			if err := v.ValidateBrokerDynamic(r.Name != "", configs); err != nil {
+				return fmt.Errorf("%w: %w", err, kerr.InvalidRequest)
+			}
+			return nil
+		},
+		ListDefault: func(r controller.ConfigResource, key string) (string, bool) {
+			if r.Type == controller.ResourceTopic {
+				return config.TopicDefs().ListDefault(key)
+			}
+			return config.BrokerDefs().ListDefault(key)
+		},
+		Logger: logger,
+	}
+}
