@@ -20,7 +20,7 @@ type MemStore struct {
 	kvs       map[string]KV
 	rev       int64
 	compacted int64         // changes up to this revision are forgotten
-	history   []memChange   // ascending revisions, all > compacted
+	history   []memChange   // ascending revisions, all >= compacted
 	changed   chan struct{} // closed and replaced at every change
 	closed    bool
 	done      chan struct{} // closed when closed is set
@@ -211,7 +211,7 @@ func (s *MemStore) Watch(ctx context.Context, prefix string, from int64) <-chan 
 func (s *MemStore) since(prefix string, from int64) (batch []Event, next int64, wait <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || from <= s.compacted {
+	if s.closed || from < s.compacted {
 		return nil, 0, nil, false
 	}
 	i, _ := slices.BinarySearchFunc(s.history, from, func(c memChange, rev int64) int { return cmp.Compare(c.rev, rev) })
@@ -225,7 +225,7 @@ func (s *MemStore) since(prefix string, from int64) (batch []Event, next int64, 
 	return batch, max(from, s.rev+1), s.changed, true
 }
 
-// Compact forgets the changes up to rev: a watch from there or earlier is closed.
+// Compact forgets the changes before rev: a watch from an earlier revision is closed.
 func (s *MemStore) Compact(_ context.Context, rev int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +235,7 @@ func (s *MemStore) Compact(_ context.Context, rev int64) error {
 	rev = min(rev, s.rev)
 	if rev > s.compacted {
 		s.compacted = rev
-		i, _ := slices.BinarySearchFunc(s.history, rev+1, func(c memChange, rev int64) int { return cmp.Compare(c.rev, rev) })
+		i, _ := slices.BinarySearchFunc(s.history, rev, func(c memChange, rev int64) int { return cmp.Compare(c.rev, rev) })
 		s.history = slices.Clone(s.history[i:])
 		s.wake()
 	}

@@ -27,13 +27,14 @@ var (
 type Store interface {
 	// Txn applies ops if all conds hold, atomically, and returns the revision that it took. If a condition fails it
 	// writes nothing and returns ok == false and the store's revision. A transaction without ops takes no revision.
-	// Two ops of one transaction must not touch the same key.
+	// Two ops of one transaction must not touch the same key. Keys do not begin with a zero byte.
 	//
 	// An error that is none of this package's, nor the context's before anything was sent, leaves it open whether
 	// the transaction took place; an implementation retries as long as ctx allows and must apply at most once.
 	Txn(ctx context.Context, conds []Cond, ops []Op) (rev int64, ok bool, err error)
 
-	// Range returns all keys with the prefix in ascending order, at one revision, which it returns too.
+	// Range returns all keys with the prefix in ascending order, at one revision, which it returns too. Whatever was
+	// committed before the call is in it.
 	Range(ctx context.Context, prefix string) (kvs []KV, rev int64, err error)
 
 	// Watch delivers all changes to keys with the prefix from revision from on, in order, each once; the changes of
