@@ -67,13 +67,10 @@ func (w *Builder) Len() int  { return int(w.count) }
 func (w *Builder) Size() int { return HeaderSize + len(w.records) }
 
 // Build returns the finished batch. The builder can go on from there: the
-// batch shares nothing with it.
+// batch shares nothing with it. It panics for a codec that there is not.
 func (w *Builder) Build() Batch {
 	b := make(Batch, HeaderSize, HeaderSize+len(w.records))
-	b, err := appendCompressed(b, w.Codec, w.records)
-	if err != nil {
-		panic(err) // only a codec that does not exist; the bytes are ours
-	}
+	b = appendCompressed(b, w.Codec, w.records)
 	attributes := uint16(w.Codec)
 	if w.Transactional {
 		attributes |= transactionalBit

@@ -110,7 +110,12 @@ func FuzzRecords(f *testing.F) {
 		if err := b.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		sum, err := b.ValidateRecords(anyTime)
+		var sum RecordSummary
+		var err error
+		used := allocated(func() { sum, err = b.ValidateRecords(anyTime) })
+		if most := uint64(20<<20 + 2*zstdWindowRatio*len(b)); used > most {
+			t.Fatalf("%d bytes allocated for %d, at most %d are allowed", used, len(b), most)
+		}
 		n := int32(0)
 		w := NewBuilder()
 		var readErr error

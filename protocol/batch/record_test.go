@@ -36,15 +36,6 @@ func withPayload(codec Codec, count int32, payload []byte) Batch {
 	})
 }
 
-func compressed(t testing.TB, codec Codec, records []byte) []byte {
-	t.Helper()
-	p, err := appendCompressed(nil, codec, records)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // collect copies what Records yields.
 func collect(b Batch) (all []Record, err error) {
 	for r, err := range b.Records() {
@@ -143,6 +134,59 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("%v: copied batch differs", codec)
 			}
 		}
+	}
+}
+
+// TestRecompress: from every codec to every other, nothing changes but the form.
+func TestRecompress(t *testing.T) {
+	records := randomRecords(rand.New(rand.NewPCG(3, 4)), 300, 2000)
+	for _, from := range codecs {
+		w := NewBuilder()
+		w.Codec, w.Transactional = from, true
+		w.ProducerID, w.ProducerEpoch, w.BaseSequence = 7, 8, 9
+		for _, r := range records {
+			w.Add(r)
+		}
+		b := w.Build()
+		for _, to := range codecs {
+			c, err := b.Recompress(to, len(b)*8)
+			if err != nil || c.Codec() != to {
+				t.Fatalf("%v to %v: %v, %v", from, to, c.Codec(), err)
+			}
+			if err := c.Validate(); err != nil {
+				t.Errorf("%v to %v: %v", from, to, err)
+			}
+			if sum, err := c.ValidateRecords(anyTime); err != nil || sum.MaxTimestamp != b.MaxTimestamp() {
+				t.Errorf("%v to %v: %v", from, to, err)
+			}
+			got, err := collect(c)
+			if err != nil {
+				t.Fatalf("%v to %v: %v", from, to, err)
+			}
+			sameRecords(t, got, records)
+			back, err := c.Recompress(from, 0)
+			if err != nil || !bytes.Equal(back, b) {
+				t.Errorf("%v to %v and back differs: %v", from, to, err)
+			}
+			if from == to {
+				continue
+			}
+			if _, err := b.Recompress(to, len(c)-1); !errors.Is(err, kerr.MessageTooLarge) {
+				t.Errorf("%v to %v, a byte too large: %v", from, to, err)
+			}
+			if _, err := b.Recompress(to, len(c)); err != nil {
+				t.Errorf("%v to %v, just small enough: %v", from, to, err)
+			}
+		}
+	}
+	bad := withPayload(Gzip, 1, []byte("this is not gzip"))
+	if _, err := bad.Recompress(None, 0); !errors.Is(err, kerr.InvalidRecord) {
+		t.Error(err)
+	}
+	bomb := withPayload(Zstd, 1, zstdZeros(128<<10, 1, 512))
+	var err error
+	if used := allocated(func() { _, err = bomb.Recompress(None, 1<<20) }); !errors.Is(err, kerr.MessageTooLarge) || used > 6<<20 {
+		t.Errorf("%v, %d bytes allocated", err, used)
 	}
 }
 
@@ -318,7 +362,7 @@ func TestBrokenRecords(t *testing.T) {
 		{"large with an endless varint", large(0x80, 0x80, 0x80, 0x80, 0x80, 0x80), false},
 	} {
 		for _, codec := range codecs {
-			b := withPayload(codec, 1, compressed(t, codec, c.records))
+			b := withPayload(codec, 1, appendCompressed(nil, codec, c.records))
 			if err := b.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -410,10 +454,10 @@ func TestCompressedForms(t *testing.T) {
 		payload []byte
 		ok      bool
 	}{
-		{"xerial", Snappy, appendXerial(nil, records), true},
+		{"xerial", Snappy, appendCompressed(nil, Snappy, records), true},
 		{"raw", Snappy, snappy.Encode(nil, records), true},
 		{"xerial, nothing in it", Snappy, []byte(xerialHeader), false},
-		{"xerial, torn", Snappy, appendXerial(nil, records)[:200], false},
+		{"xerial, torn", Snappy, appendCompressed(nil, Snappy, records)[:200], false},
 		{"xerial, block size beyond the end", Snappy, []byte(xerialHeader + "\x7f\xff\xff\xff"), false},
 		{"xerial, negative block size", Snappy, []byte(xerialHeader + "\xff\xff\xff\xff"), false},
 		{"a literal beyond the end", Snappy, []byte{100, 50 << 2}, false},
@@ -434,10 +478,10 @@ func TestCompressedForms(t *testing.T) {
 		{"header cut", LZ4, frame()[:6], false},
 		{"nothing", LZ4, nil, false},
 
-		{"one member", Gzip, compressed(t, Gzip, records), true},
-		{"two members", Gzip, append(compressed(t, Gzip, records[:half]), compressed(t, Gzip, records[half:])...), true},
-		{"checksum", Gzip, flip(compressed(t, Gzip, records), -6), false},
-		{"torn", Gzip, compressed(t, Gzip, records)[:60], false},
+		{"one member", Gzip, appendCompressed(nil, Gzip, records), true},
+		{"two members", Gzip, append(appendCompressed(nil, Gzip, records[:half]), appendCompressed(nil, Gzip, records[half:])...), true},
+		{"checksum", Gzip, flip(appendCompressed(nil, Gzip, records), -6), false},
+		{"torn", Gzip, appendCompressed(nil, Gzip, records)[:60], false},
 		{"nothing", Gzip, nil, false},
 		{"rubbish", Gzip, []byte("not a gzip member at all"), false},
 

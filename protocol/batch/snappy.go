@@ -16,7 +16,7 @@ import (
 const (
 	xerialMagic     = "\x82SNAPPY\x00"
 	xerialHeader    = xerialMagic + "\x00\x00\x00\x01\x00\x00\x00\x01"
-	xerialBlockSize = 32 << 10
+	xerialBlockSize = 32 << 10 // before compression, as snappy-java has it
 )
 
 var errSnappy = errors.New("snappy: corrupt block")
@@ -135,17 +135,4 @@ func snappySize(block []byte) (size int, ok bool) {
 		size += n
 	}
 	return size, uint64(size) == claimed
-}
-
-// appendXerial appends records as snappy-java frames them.
-func appendXerial(dst, records []byte) []byte {
-	dst = append(dst, xerialHeader...)
-	for len(records) > 0 {
-		n := min(len(records), xerialBlockSize)
-		block := snappy.Encode(nil, records[:n])
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(block)))
-		dst = append(dst, block...)
-		records = records[n:]
-	}
-	return dst
 }
