@@ -1,0 +1,223 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/config"
+	"blumfeld/broker/replica"
+	"blumfeld/controller"
+	"blumfeld/logstore"
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol"
+	"blumfeld/protocol/batch"
+)
+
+// fixture is a broker without sockets: real partitions over logs in memory, a
+// real controller over the store in memory.
+type fixture struct {
+	*testing.T
+	*Deps
+	table Index
+}
+
+const (
+	testNode     = 1
+	testListener = "PLAINTEXT"
+)
+
+// newFixture starts one with these broker properties, given as key, value, ….
+func newFixture(t *testing.T, properties ...string) *fixture {
+	t.Helper()
+	given := config.Properties{}
+	for i := 0; i < len(properties); i += 2 {
+		given[properties[i]] = properties[i+1]
+	}
+	values, _, err := config.Parse(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	dir, err := logstore.OpenDir(vfs.NewMem(time.Now), "/data", logstore.DirOptions{NodeID: testNode, Now: time.Now, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := controller.New(controller.NewMemStore(), controller.Options{
+		NodeID: testNode,
+		ConfigsValidator: func(_ controller.ConfigResource, configs map[string]string) error {
+			return values.ValidateTopic(configs)
+		},
+		Logger: logger,
+	})
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.RegisterBroker(t.Context(), controller.Broker{ID: testNode, Endpoints: []controller.Endpoint{
+		{Listener: testListener, Protocol: "PLAINTEXT", Host: "here", Port: 9092},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := replica.NewSet(replica.SetOptions{
+		NodeID: testNode, Dirs: []*logstore.Dir{dir}, RecoveryThreads: 1, Logger: logger,
+		Settings: func(_ *controller.Image, topic *controller.Topic) replica.Settings {
+			effective := values.Topic(topic.Configs)
+			log := logstore.DefaultConfig()
+			log.Compact, log.Delete = effective.Compact, effective.Delete
+			return replica.Settings{Log: log, MinInsyncReplicas: 1}
+		},
+	})
+	set.Apply(c.Image())
+	ctx, cancel := context.WithCancel(context.Background())
+	var applying sync.WaitGroup
+	applying.Go(func() {
+		for ctx.Err() == nil {
+			changed := c.Changed()
+			set.Apply(c.Image())
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	})
+	f := &fixture{T: t, table: NewIndex(Table()), Deps: &Deps{
+		NodeID: testNode, Config: values, Controller: c, Partitions: set,
+		Sessions:      NewFetchSessions(10, time.Now),
+		FetchMaxBytes: 1 << 20,
+		Producers:     NewProducerIDs(c),
+		Logger:        logger, Now: time.Now,
+	}}
+	t.Cleanup(func() {
+		f.Producers.Close()
+		cancel()
+		applying.Wait()
+		set.Stop()
+		c.Close()
+		if err := dir.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// send hands a request to its handler and returns the response as a client
+// decodes it.
+func (f *fixture) send(req kmsg.Request) kmsg.Response {
+	f.Helper()
+	a := f.table.Lookup(req.Key())
+	if a == nil {
+		f.Fatalf("no handler for key %d", req.Key())
+	}
+	header := protocol.Header{Key: req.Key(), Version: req.GetVersion()}
+	reply := a.Handle(f.Context(), f.Deps, &Request{
+		Request:  &protocol.Request{Header: header, Body: received(f.T, req)},
+		Listener: testListener, Received: time.Now(),
+	})
+	for reply.Wait != nil {
+		reply = reply.Wait(f.Context())
+	}
+	if reply.Response == nil {
+		f.Fatalf("key %d: no response", req.Key())
+	}
+	if got := reply.Response.GetVersion(); got != req.GetVersion() {
+		f.Errorf("key %d: response of version %d to a request of version %d", req.Key(), got, req.GetVersion())
+	}
+	out := req.ResponseKind()
+	if err := out.ReadFrom(reply.Response.AppendTo(nil)); err != nil {
+		f.Fatalf("key %d: response cannot be decoded: %v", req.Key(), err)
+	}
+	return out
+}
+
+// ask is send for a response of a known type.
+func ask[R kmsg.Response](f *fixture, req kmsg.Request) R {
+	f.Helper()
+	return f.send(req).(R)
+}
+
+// received is the request as it is after a trip over the wire: what its version
+// does not have is gone.
+func received(t *testing.T, req kmsg.Request) kmsg.Request {
+	t.Helper()
+	got := kmsg.RequestForKey(req.Key())
+	got.SetVersion(req.GetVersion())
+	if err := got.ReadFrom(req.AppendTo(nil)); err != nil {
+		t.Fatalf("request of key %d: %v", req.Key(), err)
+	}
+	return got
+}
+
+// topic creates a topic with this configuration, given as key, value, ….
+func (f *fixture) topic(name string, partitions int32, configs ...string) *controller.Topic {
+	f.Helper()
+	n := controller.NewTopic{Name: name, Partitions: partitions, ReplicationFactor: 1, Configs: map[string]string{}}
+	for i := 0; i < len(configs); i += 2 {
+		n.Configs[configs[i]] = configs[i+1]
+	}
+	results, revision := f.Controller.CreateTopics(f.Context(), []controller.NewTopic{n}, false)
+	if err := results[0].Err; err != nil {
+		f.Fatal(err)
+	}
+	if err := f.Partitions.Await(f.Context(), revision); err != nil {
+		f.Fatal(err)
+	}
+	return results[0].Topic
+}
+
+// partition returns a partition that is served.
+func (f *fixture) partition(topic string, n int32) *replica.Partition {
+	f.Helper()
+	p, err := f.Partitions.Get(topic, n)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return p
+}
+
+// append appends a batch of records with these timestamps, keyed so that
+// compacted topics take them too.
+func (f *fixture) append(topic string, partition int32, timestamps ...int64) {
+	f.Helper()
+	b := batch.NewBuilder()
+	for _, ts := range timestamps {
+		b.Add(batch.Record{Timestamp: ts, Key: []byte("k"), Value: []byte("v")})
+	}
+	f.appendBatch(topic, partition, b)
+}
+
+func (f *fixture) appendBatch(topic string, partition int32, b *batch.Builder) {
+	f.Helper()
+	if _, err := f.partition(topic, partition).Append(b.Build(), 1); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// versions calls f with every version of the request that is served.
+func (f *fixture) versions(req kmsg.Request, test func(version int16)) {
+	a := f.table.Lookup(req.Key())
+	for v := a.Served; v <= a.Max; v++ {
+		test(v)
+	}
+}
+
+// equal reports a difference between two values of one type.
+func equal[V any](t testing.TB, what string, got, want V) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\ngot  %+v\nwant %+v", what, got, want)
+	}
+}
+
+// text is *s, or "null".
+func text(s *string) string {
+	if s == nil {
+		return "null"
+	}
+	return *s
+}
