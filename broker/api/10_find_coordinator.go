@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -27,11 +26,7 @@ import (
 const (
 	groupCoordinator       = 0
 	transactionCoordinator = 1
-)
-
-const (
-	groupMetadataTopic    = "__consumer_offsets"
-	transactionStateTopic = "__transaction_state"
+	shareCoordinator       = 2
 )
 
 // createCoordinatorTopicTimeout bounds how long a connection waits for an
@@ -41,71 +36,75 @@ const createCoordinatorTopicTimeout = 10 * time.Second
 func findCoordinator(ctx context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.FindCoordinatorRequest)
 	out := in.ResponseKind().(*kmsg.FindCoordinatorResponse)
-	kind := in.CoordinatorType
+	kind, keys := in.CoordinatorType, in.CoordinatorKeys
 	if r.Version == 0 {
 		kind = groupCoordinator
 	}
 	if r.Version < 4 {
-		c := coordinatorOf(ctx, d, r, kind, in.CoordinatorKey)
+		keys = []string{in.CoordinatorKey}
+	}
+	if len(keys) == 0 {
+		return answer(out)
+	}
+	// Once for all keys: a store that does not answer is waited for once.
+	t, err := coordinatorTopic(ctx, d, kind)
+	if err != nil && !errors.Is(err, kerr.InvalidRequest) {
+		d.Logger.Warn("no coordinator: its topic cannot be created", "type", kind, "err", err)
+		err = kerr.CoordinatorNotAvailable
+	}
+	for _, key := range keys {
+		c := kmsg.NewFindCoordinatorResponseCoordinator()
+		c.Key, c.NodeID, c.Port = key, -1, -1
+		c.ErrorCode, c.ErrorMessage = code(err), kmsg.StringPtr("")
+		if kind < groupCoordinator || kind > shareCoordinator {
+			c.ErrorMessage = message(err) // no other error comes with a message
+		}
+		if err == nil {
+			locateCoordinator(d, r, t, &c)
+		}
+		out.Coordinators = append(out.Coordinators, c)
+	}
+	if r.Version < 4 {
+		c := out.Coordinators[0]
+		out.Coordinators = nil
 		out.ErrorCode, out.NodeID, out.Host, out.Port = c.ErrorCode, c.NodeID, c.Host, c.Port
 		// Kafka's message for success is the name of its enumeration's value.
 		out.ErrorMessage = kmsg.StringPtr("NONE")
 		if c.ErrorCode != 0 {
 			out.ErrorMessage = message(kerr.ErrorForCode(c.ErrorCode))
 		}
-		return answer(out)
-	}
-	for _, key := range in.CoordinatorKeys {
-		c := coordinatorOf(ctx, d, r, kind, key)
-		c.Key = key
-		c.ErrorMessage = kmsg.StringPtr("")
-		out.Coordinators = append(out.Coordinators, c)
 	}
 	return answer(out)
 }
 
-// coordinatorOf answers node, address and error for one key.
-func coordinatorOf(ctx context.Context, d *Deps, r *Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
-	c := kmsg.NewFindCoordinatorResponseCoordinator()
-	c.NodeID, c.Port = -1, -1
-	name := ""
+// locateCoordinator fills in node and address of c's key, or that there is none.
+func locateCoordinator(d *Deps, r *Request, t *controller.Topic, c *kmsg.FindCoordinatorResponseCoordinator) {
+	leader := t.Partitions[coordinatorPartition(c.Key, len(t.Partitions))].Leader
+	if b, ok := d.Partitions.Image().Broker(leader); ok && !b.Fenced {
+		if e, ok := endpoint(d, r, b); ok {
+			c.NodeID, c.Host, c.Port = b.ID, e.Host, e.Port
+			return
+		}
+	}
+	c.ErrorCode = kerr.CoordinatorNotAvailable.Code
+}
+
+// coordinatorTopic answers the internal topic of a type of coordinator, and
+// creates it first if there is none. When it returns, the topic's partitions are
+// served. INVALID_REQUEST: there is no such coordinator.
+func coordinatorTopic(ctx context.Context, d *Deps, kind int8) (*controller.Topic, error) {
+	name := groupMetadataTopic
 	switch kind {
 	case groupCoordinator:
-		name = groupMetadataTopic
 	case transactionCoordinator:
 		name = transactionStateTopic
 	default:
-		c.ErrorCode = kerr.InvalidRequest.Code
-		return c
+		return nil, kerr.InvalidRequest
 	}
-	c.ErrorCode = kerr.CoordinatorNotAvailable.Code
-	t, err := coordinatorTopic(ctx, d, name)
-	if err != nil {
-		d.Logger.Warn("no coordinator: its topic cannot be created", "topic", name, "err", err)
-		return c
-	}
-	leader := t.Partitions[coordinatorPartition(key, len(t.Partitions))].Leader
-	b, ok := d.Partitions.Image().Broker(leader)
-	if !ok || b.Fenced {
-		return c
-	}
-	if e, ok := endpoint(d, r, b); ok {
-		c.ErrorCode = 0
-		c.NodeID, c.Host, c.Port = b.ID, e.Host, e.Port
-	}
-	return c
-}
-
-// coordinatorTopic answers an internal topic, and creates it first if there is
-// none. When it returns, the topic's partitions are served.
-func coordinatorTopic(ctx context.Context, d *Deps, name string) (*controller.Topic, error) {
 	if t, ok := d.Partitions.Image().Topic(name); ok {
 		return t, nil
 	}
-	spec, ok := internalTopic(d, name)
-	if !ok {
-		return nil, fmt.Errorf("%s is not an internal topic", name)
-	}
+	spec, _ := internalTopic(d, name)
 	ctx, cancel := context.WithTimeout(ctx, createCoordinatorTopicTimeout)
 	defer cancel()
 	results, revision := d.Controller.CreateTopics(ctx, []controller.NewTopic{spec}, false)

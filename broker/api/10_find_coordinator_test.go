@@ -38,8 +38,12 @@ func TestFindCoordinator(t *testing.T) {
 				equal(t, what, fmt.Sprintf("%q %d %s %d %d %s", got.Coordinators[0].Key, got.Coordinators[0].NodeID, got.Coordinators[0].Host,
 					got.Coordinators[0].Port, got.Coordinators[0].ErrorCode, text(got.Coordinators[0].ErrorMessage)), fmt.Sprintf("%q 1 here 9092 0 ", c.key))
 			case v >= 4:
+				why := ""
+				if c.kind != shareCoordinator {
+					why = malformed
+				}
 				equal(t, what, fmt.Sprintf("%q %d %s %d %d %s", got.Coordinators[0].Key, got.Coordinators[0].NodeID, got.Coordinators[0].Host,
-					got.Coordinators[0].Port, got.Coordinators[0].ErrorCode, text(got.Coordinators[0].ErrorMessage)), fmt.Sprintf("%q -1  -1 42 ", c.key))
+					got.Coordinators[0].Port, got.Coordinators[0].ErrorCode, text(got.Coordinators[0].ErrorMessage)), fmt.Sprintf("%q -1  -1 42 %s", c.key, why))
 			default:
 				want := "1 here 9092 0 NONE"
 				if !ok {

@@ -6,12 +6,18 @@ import (
 	"blumfeld/controller"
 )
 
+// The topics that belong to the cluster itself, as Kafka names them.
+const (
+	groupMetadataTopic    = "__consumer_offsets"
+	transactionStateTopic = "__transaction_state"
+)
+
 // internalTopic answers how an internal topic is to be created, for the names
 // that are internal.
 func internalTopic(d *Deps, name string) (controller.NewTopic, bool) {
 	c := d.Config
 	switch name {
-	case "__consumer_offsets":
+	case groupMetadataTopic:
 		return controller.NewTopic{
 			Name: name, Internal: true,
 			Partitions:        int32(c.Int("offsets.topic.num.partitions")),
@@ -22,7 +28,7 @@ func internalTopic(d *Deps, name string) (controller.NewTopic, bool) {
 				"segment.bytes":    fmt.Sprint(c.Int("offsets.topic.segment.bytes")),
 			},
 		}, true
-	case "__transaction_state":
+	case transactionStateTopic:
 		return controller.NewTopic{
 			Name: name, Internal: true,
 			Partitions:        int32(c.Int("transaction.state.log.num.partitions")),
