@@ -16,7 +16,7 @@ import (
 // to a vectored write, and with both.
 func TestAppendFetch(t *testing.T) {
 	for version := int16(4); version <= 18; version++ {
-		for seed := range uint64(400) {
+		for seed := range uint64(200) {
 			f := newFiller(seed)
 			m := kmsg.NewPtrFetchResponse()
 			f.fill(reflect.ValueOf(m).Elem())

@@ -102,15 +102,15 @@ func newCompressor(codec Codec, out io.Writer) compressor {
 		w.out, w.begun = out, false
 		return w
 	case Gzip:
-		w := gzipWriters.Get().(gzipWriter)
+		w := gzipWriters.Get().(*gzipWriter)
 		w.Reset(out)
 		return w
 	case LZ4:
-		w := lz4Writers.Get().(lz4Writer)
+		w := lz4Writers.Get().(*lz4Writer)
 		w.Reset(out)
 		return w
 	case Zstd:
-		w := zstdWriters.Get().(zstdWriter)
+		w := zstdWriters.Get().(*zstdWriter)
 		w.Reset(out)
 		return w
 	}
@@ -124,9 +124,9 @@ func (plain) release()     {}
 
 type gzipWriter struct{ *gzip.Writer }
 
-var gzipWriters = sync.Pool{New: func() any { return gzipWriter{gzip.NewWriter(nil)} }}
+var gzipWriters = sync.Pool{New: func() any { return &gzipWriter{gzip.NewWriter(nil)} }}
 
-func (w gzipWriter) release() {
+func (w *gzipWriter) release() {
 	w.Reset(nil)
 	gzipWriters.Put(w)
 }
@@ -139,10 +139,10 @@ var lz4Writers = sync.Pool{New: func() any {
 	if err := w.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false), lz4.ConcurrencyOption(1)); err != nil {
 		panic(err) // only for options that contradict each other
 	}
-	return lz4Writer{w}
+	return &lz4Writer{w}
 }}
 
-func (w lz4Writer) release() {
+func (w *lz4Writer) release() {
 	w.Reset(nil)
 	lz4Writers.Put(w)
 }
@@ -154,10 +154,10 @@ var zstdWriters = sync.Pool{New: func() any {
 	if err != nil {
 		panic(err) // only for options that contradict each other
 	}
-	return zstdWriter{w}
+	return &zstdWriter{w}
 }}
 
-func (w zstdWriter) release() {
+func (w *zstdWriter) release() {
 	w.Reset(nil)
 	zstdWriters.Put(w)
 }
