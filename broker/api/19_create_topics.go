@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -114,6 +113,5 @@ func createdConfigs(d *Deps, t *controller.Topic) []kmsg.CreateTopicsResponseTop
 
 // dynamicConfig is the broker's configuration with what was set at run time.
 func dynamicConfig(d *Deps) config.Values {
-	image := d.Partitions.Image()
-	return d.Config.With(image.BrokerConfigs(strconv.Itoa(int(d.NodeID))), image.BrokerConfigs(""))
+	return underDynamic(d.Config, d.NodeID, d.Partitions.Image())
 }

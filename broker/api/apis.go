@@ -81,10 +81,14 @@ func Table() []API {
 		{Key: 21, Min: 0, Max: 2, Handle: deleteRecords},
 		{Key: 22, Min: 0, Max: 5, Handle: initProducerID},
 		{Key: 23, Min: 2, Max: 4, Served: 2, Handle: offsetForLeaderEpoch},
+		{Key: 32, Min: 1, Max: 4, Served: 1, Handle: describeConfigs},
+		{Key: 33, Min: 0, Max: 2, Handle: alterConfigs},
 		{Key: 35, Min: 1, Max: 5, Served: 1, Handle: describeLogDirs},
 		{Key: 37, Min: 0, Max: 3, Handle: createPartitions},
+		{Key: 44, Min: 0, Max: 1, Handle: incrementalAlterConfigs},
 		{Key: 60, Min: 0, Max: 2, Handle: describeCluster},
 		{Key: 61, Min: 0, Max: 0, Handle: describeProducers},
+		{Key: 74, Min: 0, Max: 1, Handle: listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Handle: describeTopicPartitions},
 	}
 }

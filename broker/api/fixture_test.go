@@ -48,12 +48,10 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := controller.New(controller.NewMemStore(), controller.Options{
-		NodeID: testNode,
-		ConfigsValidator: func(_ controller.ConfigResource, configs map[string]string) error {
-			return values.ValidateTopic(configs)
-		},
-		Logger: logger,
+	var c *controller.Controller
+	validate, listDefault := ConfigRules(values, testNode, func() *controller.Image { return c.Image() })
+	c = controller.New(controller.NewMemStore(), controller.Options{
+		NodeID: testNode, ConfigsValidator: validate, ListDefault: listDefault, Logger: logger,
 	})
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
