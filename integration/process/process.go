@@ -53,11 +53,12 @@ type Options struct {
 	Args   []string // further arguments, such as --override key=value
 }
 
-func (o Options) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)) }
+// Addr is where the broker will listen, host:port.
+func (o Options) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)) }
 
 func (o Options) command() *exec.Cmd {
 	args := []string{
-		"--override", "listeners=PLAINTEXT://" + o.addr(),
+		"--override", "listeners=PLAINTEXT://" + o.Addr(),
 		"--override", "log.dirs=" + o.Dir,
 	}
 	return exec.Command(o.Binary, append(args, o.Args...)...)
@@ -79,7 +80,7 @@ type Broker struct {
 func Start(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{
 		cmd:    o.command(),
-		addr:   o.addr(),
+		addr:   o.Addr(),
 		stdout: new(output),
 		stderr: new(output),
 		exited: make(chan struct{}),

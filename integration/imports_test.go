@@ -1,0 +1,168 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is the whole map: which of the module's packages a package may import.
+// The root package is "". An edge that is not here is a decision to make, not a
+// line to add in passing: where the truth lives, files or etcd, decides who may
+// know whom.
+var allowed = map[string][]string{
+	"":               {"broker", "broker/config", "controller", "controller/etcd"}, // controller: the type of the store that it opens for the broker
+	"broker":         {"broker/api", "broker/config", "broker/replica", "controller", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
+	"broker/api":     {"broker/config", "broker/replica", "controller", "protocol", "protocol/batch"},
+	"broker/replica": {"controller", "logstore", "protocol/batch"},
+	"broker/config":  {},
+
+	"controller":           {},
+	"controller/etcd":      {"controller"},
+	"controller/storetest": {"controller"}, // the contract that every Store passes
+
+	"logstore":           {"logstore/vfs", "protocol/batch"},
+	"logstore/vfs":       {},
+	"protocol":           {},
+	"protocol/batch":     {},
+	"protocol/layoutgen": {}, // go generate's
+
+	// What runs Blumfeld from outside knows the process, none of the rooms.
+	"compat":              {"integration/process"},
+	"integration":         {},
+	"integration/bench":   {"integration/process"},
+	"integration/process": {},
+}
+
+// allowedInTests is what test files may import beyond allowed.
+var allowedInTests = map[string][]string{
+	// Handlers are tested over partitions on a log in memory.
+	"broker/api":      {"logstore", "logstore/vfs"},
+	"controller":      {"controller/storetest"},
+	"controller/etcd": {"controller/storetest"},
+	"integration":     {"integration/process"},
+}
+
+// forbidden keeps rooms from what is not theirs: the standard packages behind
+// which files and connections are, and etcd.
+var forbidden = map[string][]string{
+	"controller":       {"net", "os"},
+	"controller/group": {"net", "os"},
+	"controller/txn":   {"net", "os"},
+	"logstore":         {"net"},
+	"logstore/vfs":     {"net"},
+	"protocol":         {"net", "os"},
+	"protocol/batch":   {"net", "os"},
+}
+
+const etcdRoom = "controller/etcd"
+
+// goPackage is what go list -json says of one package.
+type goPackage struct {
+	ImportPath   string
+	Dir          string
+	Name         string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// room is the package's path within the module.
+func (p goPackage) room(module string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+// listPackages returns the module's path and all its packages.
+func listPackages(t *testing.T) (module string, packages []goPackage) {
+	t.Helper()
+	run := func(args ...string) []byte {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = ".."
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+		}
+		return out
+	}
+	module = strings.TrimSpace(string(run("list", "-m")))
+	for dec := json.NewDecoder(bytes.NewReader(run("list", "-json", "./..."))); ; {
+		var p goPackage
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return module, packages
+		case err != nil:
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestImportDirections(t *testing.T) {
+	module, packages := listPackages(t)
+	for _, p := range packages {
+		room := p.room(module)
+		rooms, listed := allowed[room]
+		if !listed {
+			t.Errorf("package %q is not on the map of imports_test.go: say what it may import", room)
+			continue
+		}
+		check := func(kind string, imports, also []string) {
+			for _, path := range imports {
+				target, ours := strings.CutPrefix(path, module+"/")
+				switch {
+				case ours && target != room && !slices.Contains(rooms, target) && !slices.Contains(also, target):
+					t.Errorf("%q %s %q: not on the map", room, kind, target)
+				case strings.HasPrefix(path, "go.etcd.io/") && room != etcdRoom:
+					t.Errorf("%q %s %s: only %s may", room, kind, path, etcdRoom)
+				}
+			}
+		}
+		check("imports", p.Imports, nil)
+		check("imports in its tests", slices.Concat(p.TestImports, p.XTestImports), allowedInTests[room])
+		for _, path := range forbidden[room] {
+			if slices.Contains(p.Imports, path) {
+				t.Errorf("%q imports %q: what is behind it belongs to another room", room, path)
+			}
+		}
+	}
+}
+
+// The map must not promise what is not there, nor contain a way round.
+func TestImportMapHasNoCycle(t *testing.T) {
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := map[string]int{}
+	var visit func(room string, path []string)
+	visit = func(room string, path []string) {
+		path = append(path, room)
+		switch state[room] {
+		case open:
+			t.Errorf("cycle: %s", strings.Join(path, " -> "))
+			return
+		case done:
+			return
+		}
+		state[room] = open
+		for _, target := range allowed[room] {
+			if _, ok := allowed[target]; !ok {
+				t.Errorf("%q may import %q, which is not on the map", room, target)
+			}
+			visit(target, path)
+		}
+		state[room] = done
+	}
+	for room := range allowed {
+		visit(room, nil)
+	}
+}
