@@ -112,15 +112,15 @@ func alterLoggers(d *Deps, c controller.ConfigChange) error {
 	for _, op := range c.Ops {
 		switch op.Kind {
 		case controller.ConfigSet, controller.ConfigDelete:
+			if op.Kind == controller.ConfigSet && !slices.Contains(levels, op.Value) {
+				return invalidConfig("Cannot set the log level of " + op.Key + " to " + op.Value +
+					" as it is not a supported log level. Valid log levels are " + strings.Join(levels, ", "))
+			}
 			if op.Key != rootLogger {
 				return invalidConfig("Logger " + op.Key + " does not exist!")
 			}
 			if op.Kind == controller.ConfigDelete {
 				return invalidRequest("Removing the log level of the %s logger is not allowed", rootLogger)
-			}
-			if !slices.Contains(levels, op.Value) {
-				return invalidConfig("Cannot set the log level of " + op.Key + " to " + op.Value +
-					" as it is not a supported log level. Valid log levels are " + strings.Join(levels, ", "))
 			}
 			return invalidRequest("The log level cannot change while this broker runs.")
 		case controller.ConfigAppend, controller.ConfigSubtract:
