@@ -14,16 +14,15 @@ func applied() []string {
 		// Listeners and connections. Only the PLAINTEXT protocol is spoken.
 		"listeners", "advertised.listeners", "listener.security.protocol.map", "inter.broker.listener.name",
 		"socket.send.buffer.bytes", "socket.receive.buffer.bytes", "socket.request.max.bytes",
-		"queued.max.requests", "queued.max.request.bytes",
+		"queued.max.request.bytes",
 		"connections.max.idle.ms",
 		"max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides",
 
 		// Topics and what is written to them.
 		"num.partitions", "default.replication.factor", "auto.create.topics.enable", "delete.topic.enable",
 		"min.insync.replicas", "message.max.bytes", "compression.type",
-		"compression.gzip.level", "compression.lz4.level", "compression.zstd.level",
 		"fetch.max.bytes", "max.incremental.fetch.session.cache.slots", "max.request.partition.size.limit",
-		"producer.id.expiration.ms", "request.timeout.ms", "replica.lag.time.max.ms",
+		"producer.id.expiration.ms", "transaction.max.timeout.ms", "request.timeout.ms",
 
 		// Defaults of topic keys.
 		"log.segment.bytes", "log.roll.ms", "log.roll.hours", "log.roll.jitter.ms", "log.roll.jitter.hours",
@@ -35,8 +34,7 @@ func applied() []string {
 
 		// Housekeeping of logs.
 		"log.retention.check.interval.ms",
-		"log.flush.offset.checkpoint.interval.ms", "log.flush.start.offset.checkpoint.interval.ms",
-		"replica.high.watermark.checkpoint.interval.ms",
+		"log.flush.offset.checkpoint.interval.ms",
 		"num.recovery.threads.per.data.dir",
 
 		// Internal topics.
