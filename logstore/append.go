@@ -188,7 +188,12 @@ func (l *Log) write(p []byte, first batch.Batch, timestamp int64, cfg *Config, n
 		return l.failed("append", err)
 	}
 	if roll {
-		if seg, err = l.roll(first.BaseOffset(), now); err != nil {
+		// Unless the gap behind the last batch is too wide for relative offsets.
+		_, base := seg.extent()
+		if last-base > math.MaxInt32 {
+			base = first.BaseOffset()
+		}
+		if seg, err = l.roll(base, now); err != nil {
 			return l.failed("roll", err)
 		}
 	}
@@ -222,7 +227,8 @@ func lastOffset(p []byte, first batch.Batch) int64 {
 	return last
 }
 
-// roll makes a new active segment that begins at base. Called under mu.
+// roll makes a new active segment that begins at base. That is where the last batch of the old one ends, even if a
+// gap in the offsets follows: recovery takes a gap between segments for loss. Called under mu.
 //
 // The old one is flushed in the background, so that the recovery point moves on without anybody waiting for it.
 func (l *Log) roll(base, now int64) (*segment, error) {
@@ -245,7 +251,7 @@ func (l *Log) roll(base, now int64) (*segment, error) {
 	// The snapshot at the base of each segment is where replay of it starts. That of an offset that was never
 	// written to, behind a gap, is the state at the end.
 	l.producers.end = base
-	if err := l.writeSnapshot(false); err != nil {
+	if err := l.writeSnapshot(); err != nil {
 		return nil, err
 	}
 	list := append(segments[:len(segments):len(segments)], seg)
@@ -287,6 +293,6 @@ func (l *Log) createSegment(base, now int64) (*segment, error) {
 		}
 		x.known = true
 	}
-	l.namesDirty = true
+	l.namesDirty.Store(true)
 	return s, nil
 }

@@ -39,6 +39,8 @@ type DirOptions struct {
 	ProducerIDExpirationMs int64 // producer.id.expiration.ms [86,400,000]
 	ReservedBytes          int64 // appends are refused while less is free on the file system [no limit]
 	WarmBytes              int64 // how many of the newest bytes the page cache is trusted to hold [256 MiB]
+
+	manual bool // tests run the worker's jobs themselves
 }
 
 // Dir is one log directory: the logs in it, what is checkpointed about them, and the lock that keeps other processes
@@ -127,7 +129,9 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 		lock.Close()
 		return nil, fmt.Errorf("log directory %s: %w", name, err)
 	}
-	d.worker.start()
+	if !o.manual {
+		d.worker.start()
+	}
 	return d, nil
 }
 
@@ -504,6 +508,18 @@ func (d *Dir) Checkpoint() error {
 	return nil
 }
 
+// lowerRecoveryPoint puts the recovery point of a log that is being opened back, on disk first.
+func (d *Dir) lowerRecoveryPoint(l *Log, offset int64) error {
+	if l.recoveryPoint.Load() <= offset {
+		return nil
+	}
+	l.recoveryPoint.Store(offset)
+	d.mu.Lock()
+	d.known[recoveryPointFile][l.tp] = offset
+	d.mu.Unlock()
+	return d.Checkpoint()
+}
+
 // Close closes all logs, flushes what is not on disk, checkpoints, and leaves the marker that lets the next start
 // believe the files. A directory that is offline is only let go of.
 func (d *Dir) Close() error {
@@ -553,7 +569,7 @@ func (l *Log) close() error {
 	err := l.usable()
 	if err == nil && l.dirty.Load() {
 		if err = l.active().seal(); err == nil {
-			err = l.writeSnapshot(true)
+			err = l.writeSnapshot()
 		}
 	}
 	l.mu.Unlock()

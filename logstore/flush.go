@@ -1,6 +1,8 @@
 package logstore
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 
 	"blumfeld/logstore/vfs"
@@ -33,8 +35,8 @@ func (l *Log) flushIfMany(cfg *Config) error {
 // flushTo makes everything below an offset durable, and moves the recovery point behind it. Writers that wait for
 // each other here share: the one that gets the lock syncs what all have written until then.
 //
-// The order matters: what recovery would trust below the new recovery point (batches, index entries, epochs, the
-// names of the files) is on disk before the point moves.
+// The order matters: what recovery would trust below the new recovery point (batches, index entries, epochs, producer
+// snapshots, the names of the files) is on disk before the point moves.
 func (l *Log) flushTo(offset int64) error {
 	if l.recoveryPoint.Load() >= offset {
 		return nil
@@ -57,13 +59,15 @@ func (l *Log) flushLocked() error {
 		l.mu.Unlock()
 		return errClosed(l.tp.name())
 	}
-	end, segments := l.logEnd.Load(), *l.segments.Load()
-	names, meta := l.namesDirty, l.metaDirty
-	l.namesDirty, l.metaDirty = false, false
+	segments := *l.segments.Load()
+	_, end := l.active().extent() // behind the last batch: a truncation can leave the log's end farther
+	meta := l.metaDirty
+	snapshots := l.unsyncedSnapshots
+	l.metaDirty, l.unsyncedSnapshots = false, nil
 	l.mu.Unlock()
 
 	err := func() error {
-		for _, s := range segments[segmentAt(segments, l.recoveryPoint.Load()):] {
+		for _, s := range segments[segmentAt(segments, l.recoveryPoint.Load()-1):] { // as recover has it
 			if err := s.sync(); err != nil && !s.isRemoved() {
 				return err
 			}
@@ -71,13 +75,19 @@ func (l *Log) flushLocked() error {
 		if err := l.saveEpochs(); err != nil {
 			return err
 		}
+		for _, at := range snapshots {
+			if err := l.dir.syncFile(fileName(l.path, at, snapshotSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err // retention may have removed it meanwhile
+			}
+		}
 		if meta {
 			if err := l.dir.syncFile(l.file(partitionMetadataFile)); err != nil {
 				return err
 			}
 		}
-		if names {
+		if l.namesDirty.Swap(false) {
 			if err := l.dir.fs.SyncDir(l.path); err != nil {
+				l.namesDirty.Store(true)
 				return err
 			}
 		}
@@ -85,7 +95,8 @@ func (l *Log) flushLocked() error {
 	}()
 	if err != nil {
 		l.mu.Lock()
-		l.namesDirty, l.metaDirty = l.namesDirty || names, l.metaDirty || meta
+		l.metaDirty = l.metaDirty || meta
+		l.unsyncedSnapshots = append(l.unsyncedSnapshots, snapshots...)
 		l.mu.Unlock()
 		return l.failed("flush", err)
 	}

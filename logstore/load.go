@@ -45,6 +45,7 @@ func (l *Log) load(clean bool) error {
 	if err := l.loadEpochs(); err != nil {
 		return err
 	}
+	l.listSnapshots(entries)
 	if !clean {
 		if err := l.recover(); err != nil {
 			return err
@@ -70,14 +71,14 @@ func (l *Log) load(clean bool) error {
 	l.logStart.Store(start)
 	l.logEnd.Store(end)
 	l.highWatermark.Store(max(start, min(l.highWatermark.Load(), end)))
-	if clean {
+	if clean && !l.damaged {
 		l.recoveryPoint.Store(end)
-	} else {
-		l.recoveryPoint.Store(min(l.recoveryPoint.Load(), end))
+	} else if err := l.dir.lowerRecoveryPoint(l, end); err != nil {
+		// A point above the end would have what is appended next believed unread.
+		return err
 	}
 	l.epochs.truncateFromEnd(end)
 	l.epochs.truncateFromStart(start)
-	l.listSnapshots(entries)
 	if err := l.reloadProducers(); err != nil {
 		return err
 	}
@@ -136,7 +137,8 @@ func (l *Log) writeTopicID() error {
 		return err
 	}
 	defer f.Close()
-	l.metaDirty, l.namesDirty = true, true
+	l.metaDirty = true
+	l.namesDirty.Store(true)
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
@@ -216,6 +218,11 @@ func (l *Log) loadEnd(s *segment) error {
 	if err := l.touch(); err != nil {
 		return err
 	}
+	l.recoveryPoint.Store(math.MaxInt64) // what the checkpoint says, if it could be read, is above the base
+	if err := l.dir.lowerRecoveryPoint(l, s.base); err != nil {
+		return err
+	}
+	l.damaged = true
 	_, err = l.recoverSegment(s, s.base)
 	return err
 }
@@ -322,9 +329,9 @@ func (l *Log) listSnapshots(entries []vfs.Entry) {
 	slices.Sort(l.snapshots)
 }
 
-// writeSnapshot writes the producer state at its end, unless that is there already. Called under mu.
-// An unsynced one is a help if it survives a crash, and has a checksum if it survives in part.
-func (l *Log) writeSnapshot(sync bool) error {
+// writeSnapshot writes the producer state at its end, unless that is there already. The next flush makes it durable,
+// before the recovery point moves past it. Called under mu.
+func (l *Log) writeSnapshot() error {
 	at := l.producers.end
 	if at == l.lastSnapshot {
 		return nil
@@ -338,17 +345,13 @@ func (l *Log) writeSnapshot(sync bool) error {
 	if i, found := slices.BinarySearch(l.snapshots, at); !found {
 		l.snapshots = slices.Insert(l.snapshots, i, at)
 	}
-	l.namesDirty = true
+	l.namesDirty.Store(true)
+	l.unsyncedSnapshots = append(l.unsyncedSnapshots, at)
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
 	if _, err := f.WriteAt(formatSnapshot(l.producers.entries()), 0); err != nil {
 		return err
-	}
-	if sync {
-		if err := f.Sync(); err != nil {
-			return err
-		}
 	}
 	l.lastSnapshot = at
 	return nil
@@ -358,5 +361,7 @@ func (l *Log) removeSnapshot(at int64) error {
 	if i, found := slices.BinarySearch(l.snapshots, at); found {
 		l.snapshots = slices.Delete(l.snapshots, i, i+1)
 	}
+	l.unsyncedSnapshots = slices.DeleteFunc(l.unsyncedSnapshots, func(o int64) bool { return o == at })
+	l.namesDirty.Store(true)
 	return l.dir.removeIfExists(fileName(l.path, at, snapshotSuffix))
 }

@@ -16,17 +16,18 @@ import (
 // Log is the log of one partition: segments, of which the last is active, leader epochs and producers.
 // All methods are safe for concurrent use.
 type Log struct {
-	dir       *Dir
-	tp        topicPartition
-	topicID   [16]byte
-	path      string
-	logger    *slog.Logger
-	cfg       atomic.Pointer[Config]
-	epochs    epochCache
-	flushMu   sync.Mutex   // one flush or truncation at a time; taken before mu; may be held over a sync
-	dirty     atomic.Bool  // changed since it was opened
-	closed    atomic.Bool  // set under mu
-	lastFlush atomic.Int64 // ms
+	dir        *Dir
+	tp         topicPartition
+	topicID    [16]byte
+	path       string
+	logger     *slog.Logger
+	cfg        atomic.Pointer[Config]
+	epochs     epochCache
+	flushMu    sync.Mutex   // one flush or truncation at a time; taken before mu; may be held over a sync
+	dirty      atomic.Bool  // changed since it was opened
+	namesDirty atomic.Bool  // names in the folder were made or renamed since it was synced
+	closed     atomic.Bool  // set under mu
+	lastFlush  atomic.Int64 // ms
 
 	// segments are ascending by base and never empty. The slice is never changed, only replaced, under mu;
 	// readers load it without.
@@ -40,12 +41,13 @@ type Log struct {
 	logEnd        atomic.Int64
 	recoveryPoint atomic.Int64 // everything below is on disk, whatever happens to the machine
 
-	mu           sync.Mutex // the writer lock
-	producers    producerState
-	snapshots    []int64 // offsets of the .snapshot files, ascending
-	lastSnapshot int64   // the state at this offset need not be written again
-	namesDirty   bool    // names in the folder were created or renamed since it was synced
-	metaDirty    bool    // partition.metadata was written and not synced
+	mu                sync.Mutex // the writer lock
+	producers         producerState
+	snapshots         []int64 // offsets of the .snapshot files, ascending
+	lastSnapshot      int64   // the state at this offset need not be written again
+	unsyncedSnapshots []int64 // of snapshots, those written since the last flush
+	damaged           bool    // the end had to be recovered in spite of a clean stop
+	metaDirty         bool    // partition.metadata was written and not synced
 
 	hwMu sync.Mutex // leaf
 }
@@ -163,13 +165,17 @@ func (l *Log) usable() error {
 // openFile implements opener.
 func (l *Log) openFile(name string, create bool) (vfs.File, error) {
 	if create {
+		l.namesDirty.Store(true)
 		return l.dir.fs.Create(name)
 	}
 	return l.dir.fs.Open(name)
 }
 
 // rename implements opener.
-func (l *Log) rename(oldName, newName string) error { return l.dir.fs.Rename(oldName, newName) }
+func (l *Log) rename(oldName, newName string) error {
+	l.namesDirty.Store(true)
+	return l.dir.fs.Rename(oldName, newName)
+}
 
 // failed turns an error of the file system into one for callers. Lack of room or of descriptors passes; anything
 // else means that the disk, or what we believe of it, is wrong: the directory goes offline.

@@ -21,7 +21,15 @@ func (l *Log) recover() error {
 	}
 	segments := *l.segments.Load()
 	point := l.recoveryPoint.Load()
-	first := segmentAt(segments, point)
+	// A snapshot above the point may be of records that a truncation removed before it removed the snapshot: both
+	// removals may have come undone, or one.
+	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > point; n-- {
+		if err := l.removeSnapshot(l.snapshots[n-1]); err != nil {
+			return err
+		}
+	}
+	// If the point is where a segment begins, the one before may have been sealed since the flush that moved it.
+	first := segmentAt(segments, point-1)
 	for i, s := range segments[first:] {
 		i += first
 		cut, err := l.recoverSegment(s, point)
@@ -29,7 +37,9 @@ func (l *Log) recover() error {
 			return err
 		}
 		_, end := s.extent()
-		if i+1 < len(segments) && !cut && end <= segments[i+1].base {
+		// A segment that ends before the next one begins has lost its tail, unless all of that is below the recovery
+		// point: there compaction leaves gaps.
+		if i+1 < len(segments) && !cut && (end == segments[i+1].base || end < segments[i+1].base && segments[i+1].base <= point) {
 			s.mu.Lock()
 			s.next = segments[i+1].base
 			s.mu.Unlock()
@@ -37,10 +47,8 @@ func (l *Log) recover() error {
 		}
 		if i+1 < len(segments) {
 			l.logger.Warn("segments behind a damaged one are dropped", "segment", s.path, "end", end, "dropped", len(segments)-i-1)
-			for _, gone := range segments[i+1:] {
-				if err := l.discard(gone); err != nil {
-					return err
-				}
+			if err := l.discardAll(segments[i+1:]); err != nil {
+				return err
 			}
 		}
 		list := segments[: i+1 : i+1]
@@ -66,6 +74,19 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if anchor.size == 0 && point > s.base && s.size > 0 {
+		// Entries that a later recovery would believe are about to be written anew, unsynced.
+		if err := l.dir.lowerRecoveryPoint(l, s.base); err != nil {
+			return false, err
+		}
+	}
+	if err := errors.Join(s.offsets.truncate(s.fs, anchor.offsets), s.times.truncate(s.fs, anchor.times)); err != nil {
+		return false, err
+	}
+	s.maxTime, s.hasMaxTime = timeEntry{timestamp: batch.NoTimestamp, offset: s.base}, false
+	if err := s.loadMaxTime(); err != nil {
+		return false, err
+	}
 	s.hasFirstTime = false
 	s.next = s.base
 	s.sinceIndex = 0
@@ -73,6 +94,9 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 		s.sinceIndex = anchor.size
 		s.next = anchor.offset + 1
 	}
+	// Epochs from here on are learnt from the batches again: the file may be older than they are, or newer than what
+	// is left of them.
+	l.epochs.truncateFromEnd(s.next)
 	r.pos = anchor.pos + anchor.size
 	valid := r.pos
 	for {
@@ -116,113 +140,67 @@ func (l *Log) acceptable(s *segment, b batch.Batch) error {
 		return fmt.Errorf("offsets %d to %d where %d is next: %w", b.BaseOffset(), b.LastOffset(), s.next, kerr.CorruptMessage)
 	}
 	if latest, ok := l.epochs.latest(); ok && b.LeaderEpoch() >= 0 && b.LeaderEpoch() < latest {
-		if at, ok := l.epochs.at(b.BaseOffset()); ok && b.LeaderEpoch() < at {
-			return fmt.Errorf("leader epoch %d at offset %d behind epoch %d: %w", b.LeaderEpoch(), b.BaseOffset(), at, kerr.CorruptMessage)
-		}
+		return fmt.Errorf("leader epoch %d behind %d: %w", b.LeaderEpoch(), latest, kerr.CorruptMessage)
 	}
 	return nil
 }
 
-// anchored is the batch from behind which a segment is checked; size 0 for its beginning.
+// anchored is the batch behind which a segment is checked; size 0 for its beginning. Up to it so many entries of both
+// indexes are believed.
 type anchored struct {
-	offset int64 // last of the batch
-	pos    int64
-	size   int64
+	offset         int64 // last of the batch
+	pos            int64
+	size           int64
+	offsets, times int
 }
 
-// anchor finds the last offset index entry below the recovery point whose batch is there, and cuts both indexes
-// behind it. If anything about the entries is odd it says the beginning, with empty indexes. Called under mu.
+// anchor finds the last offset index entry below the recovery point. What a crash left behind the entries that were
+// synced can be anything, so only the prefix that ascends as it should counts, and the batch has to be there.
+// Otherwise it is the beginning. Called under mu.
 func (s *segment) anchor(r *recoveryReader, point int64) (anchored, error) {
-	a, err := s.findAnchor(r, point)
-	var code *kerr.Error
-	if err != nil && !errors.As(err, &code) {
-		return anchored{}, err
-	}
-	offsets, times := 0, 0
-	if err == nil && a.size > 0 {
-		if offsets, times, err = s.entriesUpTo(a.offset); err != nil {
-			if !errors.As(err, &code) {
-				return anchored{}, err
-			}
-		}
-	}
-	if err != nil || offsets == 0 {
-		a, offsets, times = anchored{pos: 0}, 0, 0
-	}
-	if err := errors.Join(s.offsets.truncate(s.fs, offsets), s.times.truncate(s.fs, times)); err != nil {
-		return anchored{}, err
-	}
-	s.maxTime, s.hasMaxTime = timeEntry{timestamp: batch.NoTimestamp, offset: s.base}, false
-	return a, s.loadMaxTime()
-}
-
-func (s *segment) findAnchor(r *recoveryReader, point int64) (anchored, error) {
 	if point <= s.base || !s.offsets.exists || !s.times.exists {
 		return anchored{}, nil
 	}
-	v, err := s.offsets.view(s.fs)
-	if err != nil {
-		return anchored{}, err
-	}
-	defer v.release()
-	var entry [offsetEntryWidth]byte
-	i, err := v.floor(entry[:], func(e []byte) bool { return getOffsetEntry(e, s.base).offset < point })
-	if err != nil || i < 0 {
-		return anchored{}, err
-	}
-	e := getOffsetEntry(entry[:], s.base)
-	if e.pos <= 0 || e.pos >= s.size {
-		return anchored{}, nil
-	}
-	r.pos = e.pos
-	b, err := r.nextWhole()
-	if err == io.EOF {
-		return anchored{}, nil
-	}
-	if err != nil {
-		return anchored{}, err
-	}
-	if b.LastOffset() != e.offset {
-		return anchored{}, nil
-	}
-	return anchored{offset: e.offset, pos: e.pos, size: int64(len(b))}, nil
-}
-
-// entriesUpTo counts the entries of both indexes up to an offset, if they all ascend as they should; otherwise the
-// error wraps kerr.CorruptMessage.
-func (s *segment) entriesUpTo(offset int64) (offsets, times int, err error) {
 	p, err := s.offsets.all(s.fs)
 	if err != nil {
-		return 0, 0, err
+		return anchored{}, err
 	}
+	var a anchored
 	last := offsetEntry{offset: s.base - 1}
 	for ; len(p) > 0; p = p[offsetEntryWidth:] {
 		e := getOffsetEntry(p, s.base)
-		if e.offset <= last.offset || e.pos <= last.pos {
-			return 0, 0, fmt.Errorf("%s: entry %d does not ascend: %w", s.offsets.path, offsets, kerr.CorruptMessage)
-		}
-		if e.offset > offset {
+		if e.offset <= last.offset || e.pos <= last.pos || e.offset >= point || e.pos >= s.size {
 			break
 		}
 		last = e
-		offsets++
+		a.offsets++
+	}
+	if a.offsets == 0 {
+		return anchored{}, nil
 	}
 	if p, err = s.times.all(s.fs); err != nil {
-		return 0, 0, err
+		return anchored{}, err
 	}
-	lastTime := timeEntry{timestamp: -1, offset: s.base}
+	lastTime := timeEntry{timestamp: batch.NoTimestamp, offset: s.base}
 	for ; len(p) > 0; p = p[timeEntryWidth:] {
 		e := getTimeEntry(p, s.base)
-		if e.offset > offset {
+		if e.timestamp <= lastTime.timestamp || e.offset < lastTime.offset || e.offset > last.offset {
 			break
 		}
-		if e.timestamp <= lastTime.timestamp || e.offset < lastTime.offset {
-			return 0, 0, fmt.Errorf("%s: entry %d does not ascend: %w", s.times.path, times, kerr.CorruptMessage)
-		}
 		lastTime = e
-		times++
+		a.times++
 	}
-	return offsets, times, nil
+	r.pos = last.pos
+	b, err := r.nextWhole()
+	var code *kerr.Error
+	if err != nil && err != io.EOF && !errors.As(err, &code) {
+		return anchored{}, err
+	}
+	if err != nil || b.LastOffset() != last.offset {
+		return anchored{}, nil
+	}
+	a.offset, a.pos, a.size = last.offset, last.pos, int64(len(b))
+	return a, nil
 }
 
 // all reads the whole index.

@@ -88,7 +88,8 @@ func (l *Log) deleteOldest(now int64, due func(s *segment, size, upTo int64) (bo
 		return 0, err
 	}
 	if n == len(segments) {
-		if _, err := l.roll(l.logEnd.Load(), now); err != nil {
+		_, base := l.active().extent()
+		if _, err := l.roll(base, now); err != nil {
 			return 0, l.failed("roll", err)
 		}
 		segments = *l.segments.Load()
@@ -131,7 +132,7 @@ func (l *Log) deleteFiles(segments []*segment) error {
 			first = err
 		}
 	}
-	l.namesDirty = true
+	l.namesDirty.Store(true)
 	l.dir.after(l.cfg.Load().FileDeleteDelayMs, func() {
 		for _, name := range gone {
 			if err := l.dir.removeIfExists(name); err != nil {
@@ -225,6 +226,7 @@ func (l *Log) forceRoll(now int64) (bool, error) {
 	if err := l.touch(); err != nil {
 		return false, err
 	}
-	_, err := l.roll(l.logEnd.Load(), now)
+	_, base := l.active().extent()
+	_, err := l.roll(base, now)
 	return err == nil, l.failed("roll", err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"blumfeld/logstore/vfs"
 
@@ -27,7 +28,14 @@ func (l *Log) TruncateTo(offset int64) error {
 	if offset >= l.logEnd.Load() {
 		return l.usable()
 	}
-	if err := l.beforeTruncation(offset); err != nil {
+	segments := *l.segments.Load()
+	keep := segmentAt(segments, offset)
+	seg := segments[keep]
+	pos, end, err := seg.cutPoint(offset)
+	if err != nil {
+		return l.failed("truncate", err)
+	}
+	if err := l.beforeTruncation(end); err != nil {
 		return err
 	}
 
@@ -36,27 +44,23 @@ func (l *Log) TruncateTo(offset int64) error {
 	if l.closed.Load() {
 		return errClosed(l.tp.name())
 	}
-	segments := *l.segments.Load()
-	keep := segmentAt(segments, offset)
-	seg := segments[keep]
-	end, pos, err := seg.cutPoint(offset)
-	if err != nil {
-		return l.failed("truncate", err)
+	if now := *l.segments.Load(); len(now) < len(segments) || now[len(now)-1].base < seg.base || seg.isRemoved() {
+		return fmt.Errorf("%s: truncation to %d while retention was at it: %w", l.tp.name(), offset, kerr.KafkaStorageError)
 	}
-	// First what readers see, then the bytes.
-	l.logEnd.Store(end)
-	l.SetHighWatermark(min(l.highWatermark.Load(), end))
+	segments = *l.segments.Load()
+	keep = segmentAt(segments, offset)
+	// Kafka lets the log end at the offset that was asked for, even if that lies inside a batch that goes.
+	l.logEnd.Store(offset)
+	l.SetHighWatermark(min(l.highWatermark.Load(), offset))
 	list := segments[: keep+1 : keep+1]
 	l.segments.Store(&list)
-	for _, s := range segments[keep+1:] {
-		if err := l.discard(s); err != nil {
-			return l.failed("truncate", err)
-		}
-	}
-	if err := seg.truncate(pos, end); err != nil {
+	if err := l.discardAll(segments[keep+1:]); err != nil {
 		return l.failed("truncate", err)
 	}
-	l.epochs.truncateFromEnd(end)
+	if err := seg.truncate(pos, offset); err != nil {
+		return l.failed("truncate", err)
+	}
+	l.epochs.truncateFromEnd(offset)
 	if err := l.reloadProducers(); err != nil {
 		return l.failed("truncate", err)
 	}
@@ -87,10 +91,8 @@ func (l *Log) startAnew(offset int64) error {
 	if list := l.segments.Load(); list != nil {
 		old = *list
 	}
-	for _, s := range old {
-		if err := l.discard(s); err != nil {
-			return err
-		}
+	if err := l.discardAll(old); err != nil {
+		return err
 	}
 	seg, err := l.createSegment(offset, l.dir.nowMs())
 	if err != nil {
@@ -130,10 +132,21 @@ func (l *Log) beforeTruncation(offset int64) error {
 	return l.dir.Checkpoint()
 }
 
+// discardAll discards segments from the newest down, so that a crash leaves the log's beginning and never only its
+// end. Called under mu.
+func (l *Log) discardAll(segments []*segment) error {
+	for _, s := range slices.Backward(segments) {
+		if err := l.discard(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // discard takes a segment out of service and its files out of the folder, at once: its names may be needed again.
 // Called under mu.
 func (l *Log) discard(s *segment) error {
-	l.namesDirty = true
+	l.namesDirty.Store(true)
 	s.retire()
 	return errors.Join(
 		l.dir.removeIfExists(s.path),
@@ -152,9 +165,9 @@ func (s *segment) retire() {
 	s.closeFiles()
 }
 
-// cutPoint returns where the segment ends if everything from offset on goes: the offset and the position behind the
-// last batch that stays.
-func (s *segment) cutPoint(offset int64) (end, pos int64, err error) {
+// cutPoint returns the position behind the last batch that stays if everything from offset on goes, and the offset
+// at which that batch ends: less than offset if there is a gap, or if a batch that goes contains it.
+func (s *segment) cutPoint(offset int64) (pos, end int64, err error) {
 	h, size, _, err := s.acquire()
 	if err != nil {
 		return 0, 0, err
@@ -168,17 +181,38 @@ func (s *segment) cutPoint(offset int64) (end, pos int64, err error) {
 	}
 	defer v.release()
 	first, err := s.find(h, &v, offset, size)
-	if err == io.EOF {
-		return offset, size, nil
+	switch {
+	case err == io.EOF:
+		pos = size
+	case err != nil:
+		return 0, 0, err
+	default:
+		pos = first.pos
 	}
+	var entry [offsetEntryWidth]byte
+	i, err := v.floor(entry[:], func(e []byte) bool { return positionOf(e) < pos })
 	if err != nil {
 		return 0, 0, err
 	}
-	// Kafka lets the log end at the offset that was asked for, even if that lies inside the batch that goes.
-	return offset, first.pos, nil
+	from := int64(0)
+	if i >= 0 {
+		from = positionOf(entry[:])
+	}
+	c := newCursor(h.f, s.path, from, pos)
+	defer c.close()
+	for end = s.base; ; {
+		b, err := c.next()
+		if err == io.EOF {
+			return pos, end, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		end = b.b.LastOffset() + 1
+	}
 }
 
-// truncate cuts the segment at a position. Called under the log's mu.
+// truncate cuts the segment at a position, behind which are the batches that reach end. Called under the log's mu.
 //
 // If readers have the file open it is copied up to there and replaced, since a shorter file would be a fault for
 // who reads it through a mapping, and other bytes for who reads it by pread. The copy is synced, for the sake of
@@ -200,7 +234,7 @@ func (s *segment) truncate(pos, end int64) error {
 	} else if err := h.f.Truncate(pos); err != nil {
 		return err
 	}
-	s.size, s.next, s.allocated = pos, end, pos
+	s.size, s.allocated = pos, pos
 	s.unsynced = true
 	s.recent = recent{}
 	s.warmth = s.warmth[:min(int64(len(s.warmth)), (pos+warmGranule-1)/warmGranule)]
@@ -238,12 +272,13 @@ func (s *segment) truncate(pos, end int64) error {
 		s.hasFirstTime = false
 		s.created = s.modTime
 	}
-	return s.recomputeMaxTime()
+	return s.loadAfterCut()
 }
 
-// recomputeMaxTime finds the largest timestamp again: the last time index entry, or one of a batch behind the last
-// offset index entry before it. Called under mu, after truncation.
-func (s *segment) recomputeMaxTime() error {
+// loadAfterCut finds again where the last batch ends, and the largest timestamp: that of the last time index entry,
+// or of a batch behind it. Called under mu.
+func (s *segment) loadAfterCut() error {
+	s.next = s.base
 	s.maxTime, s.hasMaxTime = timeEntry{timestamp: -1, offset: s.base}, false
 	if err := s.loadMaxTime(); err != nil {
 		return err
@@ -272,6 +307,7 @@ func (s *segment) recomputeMaxTime() error {
 		if err != nil {
 			return err
 		}
+		s.next = b.b.LastOffset() + 1
 		if t := b.b.MaxTimestamp(); t > s.maxTime.timestamp {
 			s.maxTime = timeEntry{timestamp: t, offset: b.b.LastOffset()}
 		}

@@ -56,23 +56,13 @@ func (w *worker) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		w.mu.Lock()
-		if w.stopped {
-			w.mu.Unlock()
-			return
-		}
-		wait := time.Hour
-		var due *job
-		if len(w.jobs) > 0 {
-			if wait = time.Until(w.jobs[0].at); wait <= 0 {
-				due = &job{do: w.jobs[0].do}
-				w.jobs = slices.Delete(w.jobs, 0, 1)
-			}
-		}
-		w.mu.Unlock()
-		if due != nil {
-			due.do()
+		do, wait := w.next()
+		if do != nil {
+			do()
 			continue
+		}
+		if wait < 0 {
+			return
 		}
 		timer.Reset(wait)
 		select {
@@ -80,6 +70,24 @@ func (w *worker) run() {
 		case <-timer.C:
 		}
 	}
+}
+
+// next takes the first job if it is due; otherwise it says how long to wait, a negative time after stop.
+func (w *worker) next() (do func(), wait time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return nil, -1
+	}
+	if len(w.jobs) == 0 {
+		return nil, time.Hour
+	}
+	if wait := time.Until(w.jobs[0].at); wait > 0 {
+		return nil, wait
+	}
+	do = w.jobs[0].do
+	w.jobs = slices.Delete(w.jobs, 0, 1)
+	return do, 0
 }
 
 // stop ends the goroutine and waits for it. Jobs that are due are dropped too.
