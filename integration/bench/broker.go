@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"blumfeld/integration/process"
+)
+
+const (
+	blumfeld    = "Blumfeld"
+	apacheKafka = "Apache Kafka"
+)
+
+// broker is one of the two that are compared.
+type broker struct {
+	name  string
+	addr  string
+	pid   int
+	began time.Time     // of its latest start
+	ready time.Duration // from there to the first answer
+
+	start func(context.Context) error // sets pid, began and ready
+	stop  func(context.Context) error
+}
+
+func (b *broker) restart(ctx context.Context) error {
+	if err := b.stop(ctx); err != nil {
+		return err
+	}
+	return b.start(ctx)
+}
+
+func (b *broker) usage() (process.Usage, error) { return process.UsageOf(b.pid) }
+
+// startBoth starts both brokers; stop ends them and deletes what they stored.
+func startBoth(ctx context.Context, work, launcher string) (brokers []*broker, stop func(), err error) {
+	ours, err := newBlumfeld(ctx, work)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs, clean, err := newKafka(ctx, work, launcher)
+	if err != nil {
+		return nil, nil, err
+	}
+	brokers = []*broker{ours, theirs}
+	stop = func() {
+		// ctx may be what ended the run.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if ours.pid != 0 {
+			_ = ours.stop(ctx)
+		}
+		clean(ctx)
+	}
+	for _, b := range brokers {
+		if err := b.start(ctx); err != nil {
+			stop()
+			return nil, nil, err
+		}
+	}
+	return brokers, stop, nil
+}
+
+func newBlumfeld(ctx context.Context, work string) (*broker, error) {
+	binary, err := process.Build(ctx, work)
+	if err != nil {
+		return nil, err
+	}
+	port, err := process.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	var running *process.Broker
+	o := process.Options{Binary: binary, Dir: filepath.Join(work, "blumfeld-data"), Port: port}
+	b := &broker{name: blumfeld, addr: o.Addr()}
+	b.start = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		b.began = time.Now()
+		if running, err = process.Start(ctx, o); err != nil {
+			return err
+		}
+		b.pid, b.ready = running.PID(), running.Ready()
+		return nil
+	}
+	b.stop = func(ctx context.Context) error {
+		code, err := running.Stop(ctx)
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit code %d:\n%s", code, running.Stderr())
+		}
+		return err
+	}
+	return b, nil
+}
+
+// newKafka prepares Apache Kafka; its storage is formatted here, outside the
+// measured start.
+func newKafka(ctx context.Context, work, launcher string) (b *broker, clean func(context.Context), err error) {
+	port, err := process.FreePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	at := strconv.Itoa(port)
+	command := func(ctx context.Context, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, launcher, args...)
+		cmd.Env = append(cmd.Environ(), "KAFKA_STATE="+filepath.Join(work, "kafka"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%s %s: %w\n%s", launcher, strings.Join(args, " "), err, out)
+		}
+		return strings.TrimSpace(string(out)), err
+	}
+	clean = func(ctx context.Context) { _, _ = command(ctx, "clean", at) }
+	b = &broker{name: apacheKafka, addr: "127.0.0.1:" + at}
+	b.start = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		b.began = time.Now()
+		answered := make(chan error, 1)
+		go func() {
+			err := process.Await(ctx, b.addr)
+			b.ready = time.Since(b.began)
+			answered <- err
+		}()
+		_, startErr := command(ctx, "start", at)
+		if startErr != nil {
+			cancel()
+		}
+		if err := errors.Join(startErr, <-answered); err != nil {
+			return err
+		}
+		pid, err := command(ctx, "pid", at)
+		if err != nil {
+			return err
+		}
+		b.pid, err = strconv.Atoi(pid)
+		return err
+	}
+	b.stop = func(ctx context.Context) error {
+		_, err := command(ctx, "stop", at)
+		return err
+	}
+	if _, err := command(ctx, "install"); err != nil {
+		return nil, nil, err
+	}
+	if err := b.start(ctx); err != nil {
+		clean(ctx)
+		return nil, nil, err
+	}
+	if err := b.stop(ctx); err != nil {
+		clean(ctx)
+		return nil, nil, err
+	}
+	return b, clean, nil
+}
