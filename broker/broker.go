@@ -82,6 +82,7 @@ type broker struct {
 	set         *replica.Set
 	follower    *imageFollower
 	housekeeper *replica.Housekeeper
+	producers   *api.ProducerIDs
 	server      *server
 	// ctx is the handlers' context: it ends when the last connection is closed,
 	// long after the one that Run was called with.
@@ -162,7 +163,15 @@ func (b *broker) openMetadata(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
-	b.controller = controller.New(b.store, controllerOptions(b.Values, b.nodeID, b.Logger))
+	validate, listDefault := api.ConfigRules(b.Values, b.nodeID, func() *controller.Image { return b.controller.Image() })
+	b.controller = controller.New(b.store, controller.Options{
+		NodeID:                   b.nodeID,
+		DefaultPartitions:        int32(b.Values.Int("num.partitions")),
+		DefaultReplicationFactor: int16(b.Values.Int("default.replication.factor")),
+		ConfigsValidator:         validate,
+		ListDefault:              listDefault,
+		Logger:                   b.Logger,
+	})
 	if err := b.controller.Start(ctx); err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
@@ -206,6 +215,7 @@ func (b *broker) serve() error {
 	if err != nil {
 		return err
 	}
+	b.producers = api.NewProducerIDs(b.controller)
 	deps := &api.Deps{
 		NodeID:        b.nodeID,
 		Config:        b.Values,
@@ -213,7 +223,7 @@ func (b *broker) serve() error {
 		Partitions:    b.set,
 		Sessions:      api.NewFetchSessions(b.Values.Int("max.incremental.fetch.session.cache.slots"), b.Now),
 		FetchMaxBytes: b.Values.Int("fetch.max.bytes"),
-		Producers:     api.NewProducerIDs(b.controller),
+		Producers:     b.producers,
 		Logger:        b.Logger,
 		Now:           b.Now,
 	}
@@ -240,6 +250,9 @@ func (b *broker) close() {
 		b.server.stop(stopGrace)
 	}
 	b.cancel()
+	if b.producers != nil {
+		b.producers.Close()
+	}
 	if b.housekeeper != nil {
 		b.housekeeper.Stop()
 	}

@@ -1,12 +1,9 @@
 package broker
 
 import (
-	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/broker/config"
 	"blumfeld/broker/replica"
@@ -73,29 +70,3 @@ func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) (s
 }
 
 func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
-
-// controllerOptions are the defaults and rules by which topics are created and
-// configurations changed.
-func controllerOptions(v config.Values, nodeID int32, logger *slog.Logger) controller.Options {
-	return controller.Options{
-		NodeID:                   nodeID,
-		DefaultPartitions:        int32(v.Int("num.partitions")),
-		DefaultReplicationFactor: int16(v.Int("default.replication.factor")),
-		ConfigsValidator: func(r controller.ConfigResource, configs map[string]string) error {
-			if r.Type == controller.ResourceTopic {
-				return v.ValidateTopic(configs)
-			}
-			if err := v.ValidateBrokerDynamic(r.Name != "", configs); err != nil {
-				return fmt.Errorf("%w: %w", err, kerr.InvalidRequest)
-			}
-			return nil
-		},
-		ListDefault: func(r controller.ConfigResource, key string) (string, bool) {
-			if r.Type == controller.ResourceTopic {
-				return config.TopicDefs().ListDefault(key)
-			}
-			return config.BrokerDefs().ListDefault(key)
-		},
-		Logger: logger,
-	}
-}

@@ -112,11 +112,7 @@ func (f *fixture) send(req kmsg.Request) kmsg.Response {
 	if a == nil {
 		f.Fatalf("no handler for key %d", req.Key())
 	}
-	header := protocol.Header{Key: req.Key(), Version: req.GetVersion()}
-	reply := a.Handle(f.Context(), f.Deps, &Request{
-		Request:  &protocol.Request{Header: header, Body: received(f.T, req)},
-		Listener: testListener, Received: time.Now(),
-	})
+	reply := a.Handle(f.Context(), f.Deps, f.request(req))
 	for reply.Wait != nil {
 		reply = reply.Wait(f.Context())
 	}
@@ -131,6 +127,16 @@ func (f *fixture) send(req kmsg.Request) kmsg.Response {
 		f.Fatalf("key %d: response cannot be decoded: %v", req.Key(), err)
 	}
 	return out
+}
+
+// request is req as its handler gets it.
+func (f *fixture) request(req kmsg.Request) *Request {
+	f.Helper()
+	header := protocol.Header{Key: req.Key(), Version: req.GetVersion()}
+	return &Request{
+		Request:  &protocol.Request{Header: header, Body: received(f.T, req)},
+		Listener: testListener, Received: time.Now(),
+	}
 }
 
 // ask is send for a response of a known type.
