@@ -17,6 +17,10 @@ import (
 // There is no tiered storage: the whole log is local and nothing waits for its
 // upload, which is what Kafka answers for a topic without remote storage. The
 // timeout bounds reads of remote storage only, so it has no effect.
+//
+// Deviation: a search by time goes on to later segments. Kafka's ends in the first
+// segment that holds a late enough record, and finds nothing if DeleteRecords has
+// moved the start of the log past that record.
 
 // Timestamps that ask for something else than a time.
 const (

@@ -166,3 +166,18 @@ func TestListOffsetsAfterDeleteRecords(t *testing.T) {
 		equal(t, fmt.Sprint("timestamp ", timestamp), got, []string{want})
 	}
 }
+
+// A record that is late enough and below the start of the log does not hide those
+// in later segments.
+func TestListOffsetsLooksIntoLaterSegments(t *testing.T) {
+	f := newFixture(t)
+	f.topic("a", 1, "internal.segment.bytes", "100")
+	f.append("a", 0, 5000) // a segment each
+	f.append("a", 0, 1000)
+	f.append("a", 0, 3000)
+	if _, err := f.partition("a", 0).Log().DeleteRecordsBefore(1); err != nil {
+		t.Fatal(err)
+	}
+	got := ask[*kmsg.ListOffsetsResponse](f, listOffsetsRequest(8, offsetOf{"a", 0, 2000, -1}))
+	equal(t, "answer", offsetsIn(got), []string{"a-0 e0 o2 t3000 l0"})
+}

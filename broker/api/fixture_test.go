@@ -68,6 +68,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 			effective := values.Topic(topic.Configs)
 			log := logstore.DefaultConfig()
 			log.Compact, log.Delete = effective.Compact, effective.Delete
+			log.SegmentBytes = effective.SegmentBytes
 			return replica.Settings{Log: log, MinInsyncReplicas: 1}
 		},
 	})
