@@ -29,7 +29,7 @@ func placeReplicas(brokers []Broker, partitions int, replicas int16, draw func(n
 		return nil, refuse(kerr.InvalidReplicationFactor, "All brokers are currently fenced.")
 	case int(replicas) > len(brokers):
 		return nil, refuse(kerr.InvalidReplicationFactor, "The target replication factor of %d cannot be reached "+
-			"because only %d broker(s) are registered.", replicas, len(brokers))
+			"because only %d broker(s) are registered or some brokers have all their log directories cordoned.", replicas, len(brokers))
 	}
 	p := newPlacer(brokers, draw)
 	placed := make([][]int32, partitions)
