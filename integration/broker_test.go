@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func binary(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "blumfeld-integration-"); built.err == nil {
-			built.binary, built.err = process.Build(context.Background(), built.dir)
+			built.binary, built.err = process.Build(context.Background(), built.dir, buildArgs...)
 		}
 	})
 	if built.err != nil {
@@ -64,6 +65,9 @@ func start(t *testing.T, o process.Options) *process.Broker {
 	t.Cleanup(func() {
 		if err := b.Kill(); err != nil {
 			t.Error(err)
+		}
+		if strings.Contains(b.Stderr(), "DATA RACE") {
+			t.Error("data race in the broker")
 		}
 		if t.Failed() {
 			t.Logf("broker on %s logged:\n%s", b.Addr(), b.Stderr())
