@@ -17,10 +17,12 @@
 //
 // # At most once
 //
-// An attempt that times out may still be committed later. Each transaction therefore also writes a token: a key of this
-// package's own (they begin with a zero byte, which no other key does) that one caller at a time holds. The transaction
-// compares the token's revision and replaces its value, so that of all attempts of one transaction at most one takes
-// effect, and a failed compare that was caused by an earlier attempt is recognised as success.
+// A lone voter commits what it was given or dies; its calls wait, and there are no second attempts. Among several an
+// attempt whose leader is gone is never answered, and may still be committed later. There each transaction also writes
+// a token: a key of this package's own (they begin with a zero byte, which no other key does) that one caller at a time
+// holds. The transaction compares the token's revision and replaces its value, so that of all attempts of one
+// transaction at most one takes effect, and a failed compare that was caused by an earlier attempt is recognised as
+// success. The token doubles what a transaction of one key costs, which is why a lone voter does without.
 //
 // # What bounds a restart
 //

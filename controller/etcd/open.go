@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,12 +11,14 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/config"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	serverstorage "go.etcd.io/etcd/server/v3/storage"
 	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -26,8 +29,13 @@ type Store struct {
 	server *etcdserver.EtcdServer
 	quota  serverstorage.Quota
 	end    *fatalities
-	tokens *tokens
 	upkeep *maintenance
+
+	// withTokens: transactions are retried, and guarded against taking effect twice. propose is server.Txn; a test
+	// loses answers there.
+	withTokens bool
+	tokens     *tokens
+	propose    func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error)
 
 	// life ends when Close begins; calls holds those under way, watches those that run. mu guards closed, and that
 	// nobody enters calls or watches after it is set.
@@ -73,11 +81,15 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		server: server,
 		quota:  serverstorage.NewBackendQuota(lg, opts.QuotaBytes, server.Backend(), "blumfeld"),
 		end:    end,
+
+		propose: server.Txn,
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	if err := s.join(ctx); err != nil {
 		s.cancel()
-		server.HardStop()
+		if end.failed() == nil { // else a goroutine that HardStop waits for is gone
+			server.HardStop()
+		}
 		lock.Close()
 		return nil, err
 	}
@@ -127,6 +139,7 @@ func (s *Store) join(ctx context.Context) error {
 	if err := s.elect(ctx); err != nil {
 		return err
 	}
+	s.withTokens = len(s.voters()) > 1
 	var err error
 	s.tokens, err = loadTokens(ctx, s)
 	return err
@@ -137,8 +150,7 @@ func (s *Store) elect(ctx context.Context) error {
 	const pause = 200 * time.Microsecond
 	me := s.server.MemberID()
 	for s.server.Leader() == 0 {
-		// The cluster is known when the log has been applied; before that there are no members, and raft would refuse.
-		if voters := s.voters(); len(voters) == 1 && voters[0] == me {
+		if voters := s.voters(); len(voters) == 1 && voters[0] == me && s.replayed() {
 			stand := &raftpb.Message{Type: raftpb.MsgTimeoutNow.Enum(), To: new(uint64(me)), From: new(uint64(me))}
 			if err := s.server.Process(ctx, stand); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("metadata store: election: %w", err)
@@ -155,6 +167,21 @@ func (s *Store) elect(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// replayed says whether raft knows that all that it holds to be committed has been applied. Standing before that can
+// fail: raft looks through what is not applied for changes of membership, and etcd may have dropped it from memory
+// already.
+//
+// etcd publishes the state of raft as a variable of the process, that of the member that was made last. If that is not
+// ours, because a process opens several at once, ours is elected in its own time.
+func (s *Store) replayed() bool {
+	published, ok := expvar.Get("raft.status").(expvar.Func)
+	if !ok {
+		return false
+	}
+	status, ok := published().(raft.Status)
+	return ok && status.ID == uint64(s.server.MemberID()) && status.Applied == status.GetCommit()
 }
 
 func (s *Store) voters() (ids []types.ID) {

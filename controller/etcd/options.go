@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"cmp"
+	crand "crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -88,8 +89,8 @@ func (o *Options) serverConfig(lg *zap.Logger) (config.ServerConfig, error) {
 		DataDir:                 o.Dir,
 		PeerURLs:                peers,
 		InitialPeerURLsMap:      initial,
-		InitialClusterToken:     "blumfeld",
-		NewCluster:              true, // only looked at where there is no log yet
+		InitialClusterToken:     crand.Text(), // makes the ids of cluster and member unique
+		NewCluster:              true,         // only looked at where there is no log yet
 		TickMs:                  uint(o.Tick / time.Millisecond),
 		ElectionTicks:           int(o.Election / o.Tick),
 		PreVote:                 true,
@@ -100,13 +101,14 @@ func (o *Options) serverConfig(lg *zap.Logger) (config.ServerConfig, error) {
 		MaxSnapFiles:            2,
 		MaxWALFiles:             0, // maintenance.purge does it, by need instead of every 30 s
 		BackendBatchInterval:    backendCommit,
-		QuotaBackendBytes:       o.QuotaBytes,
+		QuotaBackendBytes:       2 * o.QuotaBytes, // Store keeps to QuotaBytes; etcd's own refusals leave the outcome open
 		MaxRequestBytes:         maxRequestBytes,
 		MaxTxnOps:               maxServerTxnOps,
 		CompactionBatchLimit:    compactBatch,
 		CompactionSleepInterval: compactSleep,
 		AuthToken:               "simple",
 		TokenTTL:                300,
+		BcryptCost:              10, // of passwords, of which there are none
 		WarningApplyDuration:    time.Second,
 		UnsafeNoFsync:           o.NoSync,
 		Logger:                  lg,

@@ -10,11 +10,12 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	servererrors "go.etcd.io/etcd/server/v3/etcdserver/errors"
 	"go.etcd.io/etcd/server/v3/storage/mvcc"
+	"go.etcd.io/raft/v3"
 
 	"blumfeld/controller"
 )
 
-// maxServerTxnOps: etcd counts conditions and operations apart; one of each is the token's.
+// maxServerTxnOps: etcd counts conditions and operations apart; one of each may be the token's.
 const maxServerTxnOps = controller.MaxTxnOps + 1
 
 // Pauses between attempts of one call. An attempt is given up after attemptTimeout plus two election timeouts: what was
@@ -41,11 +42,16 @@ func (s *Store) enter(ctx context.Context) (_ context.Context, leave func(), err
 	return ctx, func() { stop(); cancel(); s.calls.Done() }, nil
 }
 
-// retry calls attempt until it succeeds, ctx ends, or the error is final.
+// retry calls attempt until it succeeds, ctx ends, or the error is final. Attempts must be idempotent.
 func (s *Store) retry(ctx context.Context, attempt func(ctx context.Context) error) error {
+	return s.retryIf(ctx, attemptTimeout+2*s.opts.Election, func(error) bool { return true }, attempt)
+}
+
+// retryIf is retry for errors that may be retried.
+func (s *Store) retryIf(ctx context.Context, timeout time.Duration, may func(error) bool, attempt func(ctx context.Context) error) error {
 	pause := minRetryPause
 	for {
-		try, cancel := context.WithTimeout(ctx, attemptTimeout+2*s.opts.Election)
+		try, cancel := context.WithTimeout(ctx, timeout)
 		err := attempt(try)
 		cancel()
 		switch {
@@ -55,14 +61,14 @@ func (s *Store) retry(ctx context.Context, attempt func(ctx context.Context) err
 			return controller.ErrClosed
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, servererrors.ErrRequestTooLarge):
+			return controller.ErrTxnTooLarge
+		case errors.Is(err, servererrors.ErrCorrupt) || !may(err):
+			return fmt.Errorf("metadata store: %w", err)
 		case errors.Is(err, servererrors.ErrNoSpace):
 			if err := s.upkeep.makeRoom(ctx); err != nil {
 				return err
 			}
-		case errors.Is(err, servererrors.ErrRequestTooLarge):
-			return controller.ErrTxnTooLarge
-		case errors.Is(err, servererrors.ErrCorrupt):
-			return fmt.Errorf("metadata store: %w", err)
 		default:
 			s.opts.Logger.Warn("metadata store does not answer, will retry", "pause", pause, "error", err)
 			select {
@@ -87,13 +93,10 @@ func (s *Store) Txn(ctx context.Context, conds []controller.Cond, ops []controll
 	if len(ops) == 0 {
 		return s.check(ctx, conds)
 	}
-	t := s.tokens.take()
-	defer s.tokens.give(t)
-	t.renew()
+	// The first of each is left free for the token.
 	req := &pb.TxnRequest{
 		Compare: make([]*pb.Compare, 1, len(conds)+1),
 		Success: make([]*pb.RequestOp, 1, len(ops)+1),
-		Failure: []*pb.RequestOp{rangeOp(&pb.RangeRequest{Key: t.key})},
 	}
 	for _, c := range conds {
 		req.Compare = append(req.Compare, compareOf(c))
@@ -101,15 +104,60 @@ func (s *Store) Txn(ctx context.Context, conds []controller.Cond, ops []controll
 	for _, o := range ops {
 		req.Success = append(req.Success, requestOf(o))
 	}
-	err = s.retry(ctx, func(ctx context.Context) error {
-		rev, ok, err = s.attempt(ctx, t, req)
-		return err
-	})
+	if s.withTokens {
+		rev, ok, err = s.commitOnce(ctx, req)
+	} else {
+		req.Compare, req.Success = req.Compare[1:], req.Success[1:]
+		rev, ok, err = s.commit(ctx, req)
+	}
 	if err != nil {
 		return 0, false, err
 	}
 	s.upkeep.at(rev)
 	return rev, ok, nil
+}
+
+// commit is for a lone voter: what it was given it will commit unless it dies, so there is nothing to be gained by a
+// second attempt, unless the first was refused. An error that leaves the outcome open is returned.
+func (s *Store) commit(ctx context.Context, req *pb.TxnRequest) (rev int64, ok bool, err error) {
+	const timeout = time.Hour // etcd has one of its own, of 5 s and two election timeouts
+	err = s.retryIf(ctx, timeout, notProposed, func(ctx context.Context) error {
+		if !s.quota.Available(req) {
+			return servererrors.ErrNoSpace
+		}
+		resp, err := s.server.Txn(ctx, req)
+		if err == nil {
+			rev, ok = resp.Header.Revision, resp.Succeeded
+		}
+		return err
+	})
+	return rev, ok, err
+}
+
+// notProposed says whether an error means that nothing was given to raft. For lack of space that is so because our
+// quota is below etcd's own, which refuses some that it has applied.
+func notProposed(err error) bool {
+	for _, refused := range []error{
+		servererrors.ErrNoSpace, servererrors.ErrTooManyRequests, servererrors.ErrNoLeader, raft.ErrProposalDropped,
+	} {
+		if errors.Is(err, refused) {
+			return true
+		}
+	}
+	return false
+}
+
+// commitOnce is for one of several voters: leaders change, and an attempt whose leader is gone must be made again.
+func (s *Store) commitOnce(ctx context.Context, req *pb.TxnRequest) (rev int64, ok bool, err error) {
+	t := s.tokens.take()
+	defer s.tokens.give(t)
+	t.renew()
+	req.Failure = []*pb.RequestOp{rangeOp(&pb.RangeRequest{Key: t.key})}
+	err = s.retry(ctx, func(ctx context.Context) error {
+		rev, ok, err = s.attempt(ctx, t, req)
+		return err
+	})
+	return rev, ok, err
 }
 
 // attempt commits req if neither an earlier attempt nor anything else has moved the token.
@@ -120,7 +168,7 @@ func (s *Store) attempt(ctx context.Context, t *token, req *pb.TxnRequest) (rev 
 		if !s.quota.Available(req) {
 			return 0, false, servererrors.ErrNoSpace
 		}
-		resp, err := s.server.Txn(ctx, req)
+		resp, err := s.propose(ctx, req)
 		if err != nil {
 			return 0, false, err
 		}

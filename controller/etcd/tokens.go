@@ -43,7 +43,11 @@ func loadTokens(ctx context.Context, s *Store) (*tokens, error) {
 	ts := tokensOf(s.opts.NodeID)
 	end := []byte(ts.prefix)
 	end[len(end)-1]++
-	resp, err := s.server.Range(ctx, &pb.RangeRequest{Key: []byte(ts.prefix), RangeEnd: end})
+	var resp *pb.RangeResponse
+	err := s.retry(ctx, func(ctx context.Context) (err error) {
+		resp, err = s.server.Range(ctx, &pb.RangeRequest{Key: []byte(ts.prefix), RangeEnd: end})
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("metadata store: first read: %w", err)
 	}

@@ -1,0 +1,205 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"blumfeld/controller"
+)
+
+// The benchmarks here measure what the design promises: run them by name, with fsync, on an idle machine.
+//
+//	go test -run '^$' -bench . -benchtime 200x ./controller/etcd
+
+func putOnce(tb testing.TB, s *Store, key string, value []byte) {
+	tb.Helper()
+	if _, _, err := s.Txn(context.Background(), nil, []controller.Op{controller.Put(key, value)}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// BenchmarkOpen measures Open until the first write is committed.
+func BenchmarkOpen(b *testing.B) {
+	fresh := func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			dir := b.TempDir()
+			b.StartTimer()
+			s := open(b, Options{Dir: dir, NodeID: 1})
+			putOnce(b, s, "k", nil)
+			b.StopTimer()
+			s.Close()
+			b.StartTimer()
+		}
+	}
+	b.Run("fresh", fresh)
+	for _, writes := range []int{0, 9_999, 100_000} {
+		b.Run(fmt.Sprintf("after %d writes", writes), func(b *testing.B) { benchmarkReopen(b, writes) })
+	}
+}
+
+// BenchmarkOpenAfterMillion is what a restart costs after a million small transactions. It takes a minute to write them.
+func BenchmarkOpenAfterMillion(b *testing.B) { benchmarkReopen(b, 1_000_000) }
+
+// benchmarkReopen measures Open of a directory that a process left that was killed in the middle of writing.
+func benchmarkReopen(b *testing.B, writes int) {
+	dir := killedWriter(b, writes)
+	b.ReportMetric(float64(dirBytes(b, dir))/1e6, "MB-on-disk")
+	for b.Loop() {
+		s := open(b, Options{Dir: dir, NodeID: 1})
+		b.StopTimer()
+		s.Close()
+		b.StartTimer()
+	}
+}
+
+func dirBytes(tb testing.TB, dir string) (n int64) {
+	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// BenchmarkPut is the latency of one writer.
+func BenchmarkPut(b *testing.B) {
+	s := open(b, Options{Dir: b.TempDir(), NodeID: 1})
+	value := make([]byte, 100)
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		putOnce(b, s, fmt.Sprintf("k%04d", i%1000), value)
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+}
+
+// BenchmarkPut64 is the throughput of 64 writers.
+func BenchmarkPut64(b *testing.B) {
+	s := open(b, Options{Dir: b.TempDir(), NodeID: 1})
+	value := make([]byte, 100)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	start, cpu := time.Now(), cpuTime(b)
+	b.ResetTimer()
+	for w := range 64 {
+		wg.Go(func() {
+			for next.Add(1) <= int64(b.N) {
+				putOnce(b, s, fmt.Sprintf("k%04d", w), value)
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "puts/s")
+	b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-us/put")
+}
+
+// BenchmarkIdle reports what an idle member costs: cores, and anonymous memory.
+func BenchmarkIdle(b *testing.B) {
+	const period = 20 * time.Second
+	s := open(b, Options{Dir: b.TempDir(), NodeID: 1})
+	putOnce(b, s, "k", nil)
+	runtime.GC()
+	for b.Loop() {
+		before := cpuTime(b)
+		time.Sleep(period)
+		b.ReportMetric((cpuTime(b)-before).Seconds()/period.Seconds(), "cores")
+	}
+	b.ReportMetric(anonymousMB(b), "MB-anon")
+}
+
+func cpuTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func anonymousMB(tb testing.TB) float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0 // not linux
+	}
+	for line := range strings.Lines(string(status)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "RssAnon: %f", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// killedWriter returns the directory of a process that was killed with SIGKILL after that many transactions, while it
+// went on writing.
+func killedWriter(tb testing.TB, writes int) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestWriterProcess$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("WRITER_DIR=%s", dir), fmt.Sprintf("WRITER_COUNT=%d", writes))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	var line string
+	if _, err := fmt.Fscanln(out, &line); err != nil || line != "written" {
+		tb.Fatalf("writer said %q, %v", line, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		tb.Fatal(err)
+	}
+	cmd.Wait()
+	return dir
+}
+
+// TestWriterProcess is the body of killedWriter's process; in a test run of its own it does nothing.
+func TestWriterProcess(t *testing.T) {
+	dir := os.Getenv("WRITER_DIR")
+	if dir == "" {
+		return
+	}
+	var writes int64
+	fmt.Sscan(os.Getenv("WRITER_COUNT"), &writes)
+	s := open(t, Options{Dir: dir, NodeID: 1, NoSync: true}) // what a kill leaves is the same
+	var n atomic.Int64
+	for w := range 64 {
+		go func() {
+			for i := 0; ; i++ {
+				key := fmt.Sprintf("meta/partitions/%d/%d", w, i%20)
+				if _, _, err := s.Txn(t.Context(), nil, []controller.Op{controller.Put(key, make([]byte, 60))}); err != nil {
+					return
+				}
+				if n.Add(1) == writes+1 {
+					fmt.Println("written")
+				}
+			}
+		}()
+	}
+	select {}
+}
