@@ -2,9 +2,12 @@ package api
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/protocol"
 )
 
 func findCoordinatorRequest(version int16, kind int8, keys ...string) *kmsg.FindCoordinatorRequest {
@@ -81,6 +84,25 @@ func TestFindCoordinatorCreatesItsTopic(t *testing.T) {
 			f.partition(topic.name, n)
 		}
 	}
+}
+
+// Clients that start together all get an answer, whoever creates the topic.
+func TestFindCoordinatorAllAtOnce(t *testing.T) {
+	f := newFixture(t)
+	var asking sync.WaitGroup
+	for n := range 20 {
+		asking.Go(func() {
+			in := findCoordinatorRequest(4, groupCoordinator, fmt.Sprint("g", n))
+			reply := findCoordinator(t.Context(), f.Deps, &Request{
+				Request:  &protocol.Request{Header: protocol.Header{Key: in.Key(), Version: in.Version}, Body: in},
+				Listener: testListener,
+			})
+			if c := reply.Response.(*kmsg.FindCoordinatorResponse).Coordinators[0]; c.ErrorCode != 0 || c.NodeID != testNode {
+				t.Errorf("%s: error %d, node %d", c.Key, c.ErrorCode, c.NodeID)
+			}
+		})
+	}
+	asking.Wait()
 }
 
 func TestCoordinatorPartition(t *testing.T) {
