@@ -353,6 +353,7 @@ func (h *history) reopen(how string) {
 			h.t.Errorf("log ends at %d after a %s, was %d, last batch ends at %d", o.LogEnd, how, h.end, wantEnd)
 		}
 		h.end = o.LogEnd
+		h.durable = min(h.durable, h.end)
 		if o.LogStart > h.start {
 			h.t.Errorf("log starts at %d after a %s, was %d", o.LogStart, how, h.start)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -58,6 +59,14 @@ func (l *Log) load(clean bool) error {
 		}
 	}
 	segments = *l.segments.Load()
+	for _, s := range segments {
+		if s.size > 0 && (!s.offsets.exists || !s.times.exists) {
+			if err := l.rebuildIndexes(s); err != nil {
+				return err
+			}
+		}
+	}
+	last = l.active()
 	_, end := last.extent()
 	start := max(l.logStart.Load(), segments[0].base)
 	if start > end {
@@ -234,7 +243,7 @@ func (s *segment) loadEnd() error {
 		return nil
 	}
 	if !s.offsets.exists || !s.times.exists {
-		return &fs.PathError{Op: "open", Path: s.offsets.path, Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "open", Path: s.offsets.path, Err: fs.ErrNotExist} // recovery makes them anew
 	}
 	h, err := s.open()
 	if err != nil {
@@ -265,6 +274,51 @@ func (s *segment) loadEnd() error {
 	}
 	s.sinceIndex = s.size - from
 	return nil
+}
+
+// rebuildIndexes makes the indexes of a segment anew that is believed but has lost one. What its batches hold is for
+// their readers to check; where they cannot be followed any more the indexes end.
+func (l *Log) rebuildIndexes(s *segment) error {
+	l.logger.Warn("rebuilding indexes", "segment", s.path)
+	if err := l.touch(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	err := s.rebuildIndexes(l.cfg.Load())
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// Nobody will look at them again before they are believed.
+	return errors.Join(s.seal(), s.sync())
+}
+
+func (s *segment) rebuildIndexes(cfg *Config) error {
+	if err := errors.Join(s.offsets.truncate(s.fs, 0), s.times.truncate(s.fs, 0)); err != nil {
+		return err
+	}
+	s.maxTime, s.hasMaxTime, s.sinceIndex = timeEntry{timestamp: batch.NoTimestamp, offset: s.base}, true, 0
+	h, err := s.open()
+	if err != nil {
+		return err
+	}
+	c := newCursor(h.f, s.path, 0, s.size)
+	defer c.close()
+	for {
+		b, err := c.next()
+		if err == io.EOF || errors.Is(err, kerr.CorruptMessage) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !s.fits(b.b.LastOffset()) {
+			return nil
+		}
+		if err := s.account(b.b, b.pos, int64(b.size), cfg); err != nil {
+			return err
+		}
+	}
 }
 
 // reloadProducers rebuilds the producer state: the newest readable snapshot not above the end of the log, and the
@@ -310,6 +364,11 @@ func (l *Log) reloadProducers() error {
 			}
 			return true, nil
 		})
+		if errors.Is(err, kerr.CorruptMessage) {
+			// Damage below the recovery point: readers of these offsets will be told, the others are to be served.
+			l.logger.Error("damaged segment; producer state may lack what lies behind", "error", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

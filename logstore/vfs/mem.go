@@ -533,6 +533,9 @@ func (f *memFile) Truncate(size int64) error {
 	if f.closed {
 		return pathError("ftruncate", f.name, fs.ErrClosed)
 	}
+	if size < 0 {
+		return pathError("ftruncate", f.name, syscall.EINVAL)
+	}
 	if size != int64(len(f.node.data)) {
 		f.change(memChange{off: size})
 	}

@@ -1,0 +1,371 @@
+package logstore
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the expected output in testdata")
+
+// TestScripts replays testdata/*.txt. A script is a list of steps: a command with key=value arguments and,
+// indented, what it prints. Lines that begin with # are comments. With -rewrite the output is written to the script
+// instead of compared.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	p, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &script{t: t, clk: &clock{startMs}, cfg: smallConfig()}
+	s.mem = vfs.NewMem(s.clk.now)
+	defer func() {
+		if s.dir != nil {
+			s.dir.Close()
+		}
+	}()
+	var out strings.Builder
+	lines := strings.Split(string(p), "\n")
+	for i := 0; i < len(lines); i++ {
+		out.WriteString(lines[i])
+		if i < len(lines)-1 {
+			out.WriteByte('\n')
+		}
+		command := strings.TrimSpace(lines[i])
+		if command == "" || command[0] == '#' {
+			continue
+		}
+		at := i + 1
+		var want []string
+		for ; i+1 < len(lines) && strings.HasPrefix(lines[i+1], "  "); i++ {
+			want = append(want, lines[i+1][2:])
+		}
+		got := strings.TrimRight(s.run(command), "\n")
+		for line := range strings.SplitSeq(got, "\n") {
+			if got != "" {
+				out.WriteString("  " + line + "\n")
+			}
+		}
+		if !*rewrite && got != strings.Join(want, "\n") {
+			t.Errorf("%s:%d: %s\ngot:\n%s\nwant:\n%s", file, at, command, got, strings.Join(want, "\n"))
+		}
+	}
+	if *rewrite && out.String() != string(p) {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type script struct {
+	t   *testing.T
+	clk *clock
+	mem *vfs.Mem
+	cfg Config
+	dir *Dir
+	log *Log
+
+	last string // error
+}
+
+type args map[string]string
+
+func (s *script) num(a args, key string, otherwise int64) int64 {
+	v, ok := a[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(v, 0, 64)
+	if err != nil {
+		s.t.Fatalf("%s=%s: %v", key, v, err)
+	}
+	return n
+}
+
+// describeError is the Kafka error code's name, or the error where there is none.
+func describeError(err error) string {
+	var code *kerr.Error
+	if errors.As(err, &code) {
+		return code.Message
+	}
+	return err.Error()
+}
+
+func (s *script) run(line string) string {
+	words := strings.Fields(line)
+	if s.log == nil && !slices.Contains([]string{"open", "config", "clock", "damage", "files"}, words[0]) {
+		s.t.Fatalf("%s: the log is not open, after %s", line, s.last)
+	}
+	a := args{}
+	for _, w := range words[1:] {
+		k, v, _ := strings.Cut(w, "=")
+		a[k] = v
+	}
+	out, err := s.do(words[0], a)
+	if err != nil {
+		out += describeError(err)
+		s.last = err.Error()
+	}
+	return out
+}
+
+func (s *script) do(command string, a args) (string, error) {
+	switch command {
+	case "config":
+		s.cfg.SegmentBytes = int(s.num(a, "segment.bytes", int64(s.cfg.SegmentBytes)))
+		s.cfg.SegmentMs = s.num(a, "segment.ms", s.cfg.SegmentMs)
+		s.cfg.SegmentJitterMs = s.num(a, "segment.jitter.ms", s.cfg.SegmentJitterMs)
+		s.cfg.SegmentIndexBytes = int(s.num(a, "segment.index.bytes", int64(s.cfg.SegmentIndexBytes)))
+		s.cfg.IndexIntervalBytes = int(s.num(a, "index.interval.bytes", int64(s.cfg.IndexIntervalBytes)))
+		s.cfg.RetentionMs = s.num(a, "retention.ms", s.cfg.RetentionMs)
+		s.cfg.RetentionBytes = s.num(a, "retention.bytes", s.cfg.RetentionBytes)
+		s.cfg.MaxMessageBytes = int(s.num(a, "max.message.bytes", int64(s.cfg.MaxMessageBytes)))
+		s.cfg.LogAppendTime = a["message.timestamp.type"] == "LogAppendTime"
+		s.cfg.Compact = a["cleanup.policy"] == "compact"
+		if s.log != nil {
+			s.log.SetConfig(s.cfg)
+		}
+		return "", nil
+	case "open":
+		d, err := OpenDir(s.mem, "/data", DirOptions{NodeID: 1, Now: s.clk.now, manual: true,
+			Logger:                 slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+			ProducerIDExpirationMs: s.num(a, "producer.id.expiration.ms", 86_400_000),
+			Random:                 func(n int64) int64 { return n - 1 }})
+		if err != nil {
+			return "", err
+		}
+		s.dir = d
+		s.log, err = d.Open("t", 0, testTopicID, s.cfg)
+		if err != nil {
+			return "", err
+		}
+		o := s.log.Offsets()
+		return fmt.Sprintf("%d to %d", o.LogStart, o.LogEnd), nil
+	case "stop":
+		err := s.dir.Close()
+		s.dir, s.log = nil, nil
+		return "", err
+	case "kill": // files as they are; the old life ends without a trace
+		next := s.mem.Clone()
+		s.dir.Close()
+		s.mem, s.dir, s.log = next, nil, nil
+		return "", nil
+	case "clock":
+		s.clk.ms += s.num(a, "ms", 0)
+		return "", nil
+	case "append":
+		info, err := s.log.AppendAsLeader(s.batch(a), int32(s.num(a, "leader-epoch", 0)))
+		if err != nil {
+			return "", err
+		}
+		text := fmt.Sprintf("%d-%d", info.BaseOffset, info.LastOffset)
+		if info.LogAppendTime >= 0 && !info.Duplicate {
+			text += fmt.Sprintf(" appended at %d", info.LogAppendTime-startMs)
+		}
+		if info.Duplicate {
+			text += " duplicate"
+		}
+		return text, nil
+	case "replicate":
+		b := s.batch(a)
+		b.Stamp(s.num(a, "offset", 0), int32(s.num(a, "leader-epoch", 0)))
+		return "", s.log.AppendAsFollower(b)
+	case "offsets":
+		return fmt.Sprintf("%+v", s.log.Offsets()), nil
+	case "read":
+		sl, err := s.log.Read(s.num(a, "from", 0), s.num(a, "limit", math.MaxInt64), int(s.num(a, "max", 1<<20)), a["min-one"] != "no")
+		if err != nil {
+			return "", err
+		}
+		defer sl.Release()
+		p, err := sl.AppendTo(nil)
+		var text []string
+		for len(p) > 0 {
+			b, rest, err := batch.Next(p)
+			if err != nil {
+				return "", err
+			}
+			text = append(text, fmt.Sprintf("%d-%d", b.BaseOffset(), b.LastOffset()))
+			p = rest
+		}
+		return strings.Join(text, " "), err
+	case "segments":
+		var text strings.Builder
+		for _, seg := range *s.log.segments.Load() {
+			seg.mu.Lock()
+			p, err := seg.offsets.all(seg.fs)
+			q, err2 := seg.times.all(seg.fs)
+			seg.mu.Unlock()
+			if err := errors.Join(err, err2); err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&text, "%d: %d bytes", seg.base, seg.size)
+			for ; len(p) > 0; p = p[offsetEntryWidth:] {
+				e := getOffsetEntry(p, seg.base)
+				fmt.Fprintf(&text, ", %d at byte %d", e.offset, e.pos)
+			}
+			for ; len(q) > 0; q = q[timeEntryWidth:] {
+				e := getTimeEntry(q, seg.base)
+				fmt.Fprintf(&text, ", +%dms by %d", e.timestamp-startMs, e.offset)
+			}
+			text.WriteByte('\n')
+		}
+		return text.String(), nil
+	case "files":
+		entries, err := s.mem.ReadDir("/data/t-0")
+		var text strings.Builder
+		for _, e := range entries {
+			info, _ := s.mem.Stat("/data/t-0/" + e.Name)
+			fmt.Fprintf(&text, "%s %d\n", e.Name, info.Size)
+		}
+		return text.String(), err
+	case "producers":
+		var text strings.Builder
+		for _, p := range s.log.Producers() {
+			fmt.Fprintf(&text, "%d: epoch %d, sequence %d, transaction %d\n", p.ProducerID, p.Epoch, p.LastSequence, p.CurrentTxnStartOffset)
+		}
+		return text.String(), nil
+	case "expire":
+		s.log.ExpireProducers(s.clk.ms)
+		return "", nil
+	case "time":
+		return s.timestamp(s.log.OffsetForTimestamp(startMs + s.num(a, "ts", 0)))
+	case "max-time":
+		return s.timestamp(s.log.MaxTimestampOffset())
+	case "epoch":
+		epoch, end := s.log.EndOffsetForEpoch(int32(s.num(a, "of", 0)))
+		return fmt.Sprintf("epoch %d ends at %d", epoch, end), nil
+	case "assign-epoch":
+		return "", s.log.AssignEpochStart(int32(s.num(a, "epoch", 0)), s.num(a, "offset", s.log.Offsets().LogEnd))
+	case "high-watermark":
+		s.log.SetHighWatermark(s.num(a, "at", math.MaxInt64))
+		return "", nil
+	case "flush":
+		return "", s.log.Flush()
+	case "checkpoint":
+		return "", s.dir.Checkpoint()
+	case "background":
+		for {
+			do, _ := s.dir.worker.next()
+			if do == nil {
+				return "", nil
+			}
+			do()
+		}
+	case "roll":
+		_, err := s.log.Roll(s.clk.ms)
+		return "", err
+	case "roll-if-due":
+		rolled, err := s.log.RollIfDue(s.clk.ms)
+		return fmt.Sprint(rolled), err
+	case "retain":
+		n, err := s.log.Retain(s.clk.ms)
+		return fmt.Sprintf("%d deleted", n), err
+	case "delete-before":
+		at, err := s.log.DeleteRecordsBefore(s.num(a, "offset", -1))
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("starts at %d", at), nil
+	case "truncate":
+		return "", s.log.TruncateTo(s.num(a, "to", 0))
+	case "truncate-fully":
+		return "", s.log.TruncateFullyAndStartAt(s.num(a, "to", 0))
+	case "damage":
+		return "", s.damage(a)
+	}
+	s.t.Fatalf("unknown command %q", command)
+	return "", nil
+}
+
+func (s *script) timestamp(to TimestampOffset, ok bool, err error) (string, error) {
+	if err != nil || !ok {
+		return "none", err
+	}
+	return fmt.Sprintf("offset %d at +%dms, epoch %d", to.Offset, to.Timestamp-startMs, to.LeaderEpoch), nil
+}
+
+// batch builds n records with timestamps ts, ts+step, ….
+func (s *script) batch(a args) batch.Batch {
+	w := batch.NewBuilder()
+	if _, ok := a["pid"]; ok {
+		w.ProducerID = s.num(a, "pid", -1)
+		w.ProducerEpoch = int16(s.num(a, "epoch", 0))
+		w.BaseSequence = int32(s.num(a, "seq", 0))
+		w.Transactional = a["txn"] == "yes"
+	}
+	codec, err := batch.ParseCodec(a["codec"])
+	if a["codec"] != "" && err != nil {
+		s.t.Fatal(err)
+	}
+	w.Codec = codec
+	for i := range s.num(a, "n", 1) {
+		r := batch.Record{Timestamp: startMs + s.num(a, "ts", 0) + i*s.num(a, "step", 0), Key: []byte("key"),
+			Value: bytes.Repeat([]byte("v"), int(s.num(a, "bytes", 20)))}
+		if a["key"] == "none" {
+			r.Key = nil
+		}
+		w.Add(r)
+	}
+	return w.Build()
+}
+
+// damage does to a file what crashes and disks do.
+func (s *script) damage(a args) error {
+	name := "/data/t-0/" + a["file"]
+	if a["how"] == "remove" {
+		return s.mem.Remove(name)
+	}
+	f, err := s.mem.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	switch a["how"] {
+	case "cut":
+		return f.Truncate(size - s.num(a, "bytes", 1))
+	case "zeros":
+		return f.Truncate(size + s.num(a, "bytes", 1))
+	case "flip":
+		at := s.num(a, "at", 0)
+		var b [1]byte
+		if _, err := f.ReadAt(b[:], at); err != nil {
+			return err
+		}
+		b[0] ^= 0x40
+		_, err := f.WriteAt(b[:], at)
+		return err
+	case "garbage":
+		_, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, int(s.num(a, "bytes", 1))), size)
+		return err
+	}
+	s.t.Fatalf("damage how=%s", a["how"])
+	return nil
+}
