@@ -152,8 +152,7 @@ func (s *segment) fits(offset int64) bool {
 func (s *segment) append(p []byte, cfg *Config, room *room) error {
 	s.mu.Lock()
 	h, err := s.open()
-	pos := s.size
-	allocated := s.allocated
+	pos, next, allocated := s.size, s.next, s.allocated
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -183,21 +182,30 @@ func (s *segment) append(p []byte, cfg *Config, room *room) error {
 	defer s.mu.Unlock()
 	s.allocated = max(allocated, pos+int64(len(p)))
 	s.unsynced = true
-	start := pos
+	if err := s.accountAll(p, cfg); err != nil {
+		// An index cannot be written: take the batches back. The directory is about to go offline, and what the
+		// indexes hold of them is for recovery.
+		s.size, s.next = pos, next
+		return errors.Join(err, h.f.Truncate(pos))
+	}
+	s.warmed(pos, room.written())
+	return nil
+}
+
+// accountAll takes the batches of p, which lie at the end of the file, into the segment. Called under mu.
+func (s *segment) accountAll(p []byte, cfg *Config) error {
 	for len(p) > 0 {
 		b, rest, err := batch.Next(p)
 		if err != nil {
 			return err // the caller has split it before
 		}
-		if err := s.account(b, pos, int64(len(b)), cfg); err != nil && !isNoSpace(err) {
+		if err := s.account(b, s.size, int64(len(b)), cfg); err != nil && !isNoSpace(err) {
 			return err
 		}
-		s.recent.add(recentBatch{base: b.BaseOffset(), last: b.LastOffset(), pos: pos})
-		pos += int64(len(b))
-		s.size, s.next = pos, b.LastOffset()+1
+		s.recent.add(recentBatch{base: b.BaseOffset(), last: b.LastOffset(), pos: s.size})
+		s.size, s.next = s.size+int64(len(b)), b.LastOffset()+1
 		p = rest
 	}
-	s.warmed(start, room.written())
 	return nil
 }
 

@@ -1,0 +1,513 @@
+package logstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// TestDiskFull: appends are refused, whole or not at all, reads go on, and writes resume when there is room.
+func TestDiskFull(t *testing.T) {
+	for _, reserved := range []int64{0, 20_000} {
+		t.Run(fmt.Sprintf("reserved=%d", reserved), func(t *testing.T) {
+			mem, clk := vfs.NewMem(nil), &clock{startMs}
+			d, err := OpenDir(mem, "/data", DirOptions{NodeID: 1, Now: clk.now, ReservedBytes: reserved})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			cfg := smallConfig()
+			cfg.SegmentBytes = 10_000
+			l := openTestLog(t, d, cfg)
+			mem.SetCapacity(60_000)
+			n := 0
+			for ; ; n++ {
+				_, err := l.AppendAsLeader(records(1, startMs, strings.Repeat("v", 900)), 0)
+				if err == nil {
+					continue
+				}
+				if !errors.Is(err, kerr.KafkaStorageError) || !errors.Is(err, ErrNoRoom) {
+					t.Fatalf("append to a full disk: %v", err)
+				}
+				break
+			}
+			if free, err := d.FreeBytes(); err != nil || free < reserved-1000 {
+				t.Errorf("%d bytes free, %v; %d are reserved", free, err, reserved)
+			}
+			if got := len(values(t, l, 0)); got != n || l.Offsets().LogEnd != int64(n) {
+				t.Fatalf("%d records, log end %d after %d appends", got, l.Offsets().LogEnd, n)
+			}
+			if err := d.Offline(); err != nil {
+				t.Fatalf("a full disk took the directory offline: %v", err)
+			}
+			mem.SetCapacity(200_000)
+			for range 20 {
+				if _, err := l.AppendAsLeader(records(1, startMs, "again"), 0); err != nil {
+					t.Fatalf("append with room again: %v", err)
+				}
+			}
+			if got := len(values(t, l, 0)); got != n+20 {
+				t.Fatalf("%d records, want %d", got, n+20)
+			}
+		})
+	}
+}
+
+// TestShortWrite: what did get written of a failed append is cut off, and the next append is as if nothing was.
+func TestShortWrite(t *testing.T) {
+	mem, clk := vfs.NewMem(nil), &clock{startMs}
+	var short atomic.Bool
+	fsys := vfs.Inject(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Path, logSuffix) && short.Swap(false) {
+			return &vfs.ShortWrite{N: 50, Err: syscall.ENOSPC}
+		}
+		return nil
+	})
+	d := openTestDir(t, fsys, clk)
+	defer d.Close()
+	l := openTestLog(t, d, smallConfig())
+	for i := range 10 {
+		short.Store(i%2 == 1)
+		b := records(2, startMs, fmt.Sprint(i))
+		_, err := l.AppendAsLeader(b, 0)
+		if i%2 == 1 {
+			if !errors.Is(err, ErrNoRoom) {
+				t.Fatalf("short write: %v", err)
+			}
+			info, _ := mem.Stat("/data/t-0/00000000000000000000.log")
+			if info.Size != l.Size() {
+				t.Fatalf("file has %d bytes, log %d", info.Size, l.Size())
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(values(t, l, 0), ""); got != "0022446688" {
+		t.Fatalf("records %s", got)
+	}
+}
+
+// TestEveryFault fails each operation in turn, once, during the same piece of work. Whatever happens then, what was
+// acknowledged is there after a restart, in order, and nothing that was refused is.
+func TestEveryFault(t *testing.T) {
+	work := func(fsys vfs.FS) (acknowledged []string, offline bool) {
+		clk := &clock{startMs}
+		d, err := OpenDir(fsys, "/data", DirOptions{NodeID: 1, Now: clk.now, manual: true})
+		if err != nil {
+			return nil, false
+		}
+		defer d.Close()
+		cfg := smallConfig()
+		cfg.SegmentBytes = 400
+		l, err := d.Open("t", 0, testTopicID, cfg)
+		if err != nil {
+			return nil, d.Offline() != nil
+		}
+		for i := range 12 {
+			v := fmt.Sprint(i)
+			if _, err := l.AppendAsLeader(records(1, startMs, v), int32(i/5)); err == nil {
+				acknowledged = append(acknowledged, v)
+			} else if !errors.Is(err, kerr.KafkaStorageError) {
+				t.Errorf("append: %v", err)
+			}
+			if i%4 == 0 {
+				if err := l.Flush(); err != nil && !errors.Is(err, kerr.KafkaStorageError) {
+					t.Errorf("flush: %v", err)
+				}
+			}
+		}
+		if err := d.Checkpoint(); err != nil && !errors.Is(err, kerr.KafkaStorageError) {
+			t.Errorf("checkpoint: %v", err)
+		}
+		return acknowledged, d.Offline() != nil
+	}
+	var total int64
+	if got, _ := work(vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error { total = op.N + 1; return nil })); len(got) != 12 {
+		t.Fatalf("without faults %d of 12 appends succeed", len(got))
+	}
+	if total < 60 {
+		t.Fatalf("only %d operations", total)
+	}
+	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+		for n := range total {
+			mem := vfs.NewMem(nil)
+			var failed vfs.Op
+			acknowledged, offline := work(vfs.Inject(mem, func(op vfs.Op) error {
+				if op.N != n {
+					return nil
+				}
+				failed = op
+				if op.Kind == vfs.OpWrite {
+					return &vfs.ShortWrite{N: int(op.Len / 2), Err: fault}
+				}
+				return fault
+			}))
+			if fault == syscall.ENOSPC && offline {
+				t.Errorf("operation %d, %s of %s: ENOSPC took the directory offline", n, failed.Kind, failed.Path)
+			}
+			d := openTestDir(t, mem.Clone(), &clock{startMs})
+			l := openTestLog(t, d, smallConfig())
+			if got := values(t, l, 0); strings.Join(got, " ") != strings.Join(acknowledged, " ") {
+				t.Errorf("operation %d, %s of %s, failed with %v: acknowledged %v, log has %v", n, failed.Kind, failed.Path, fault, acknowledged, got)
+			}
+			d.Close()
+		}
+	}
+}
+
+// TestOffline: an I/O error takes one directory offline, with an error that clients know, and no other.
+func TestOffline(t *testing.T) {
+	var bad atomic.Bool
+	clk := &clock{startMs}
+	fsys := vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error {
+		if bad.Load() && op.Kind == vfs.OpSync {
+			return syscall.EIO
+		}
+		return nil
+	})
+	d := openTestDir(t, fsys, clk)
+	other, err := OpenDir(fsys, "/other", DirOptions{NodeID: 1, Now: clk.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	l := openTestLog(t, d, smallConfig())
+	if _, err := l.AppendAsLeader(records(1, startMs, "v"), 0); err != nil {
+		t.Fatal(err)
+	}
+	bad.Store(true)
+	if err := l.Flush(); !errors.Is(err, kerr.KafkaStorageError) || !errors.Is(err, syscall.EIO) {
+		t.Fatalf("flush with a failing disk: %v", err)
+	}
+	bad.Store(false)
+	for what, err := range map[string]error{
+		"append": second(l.AppendAsLeader(records(1, startMs, "v"), 0)),
+		"read":   second(l.Read(0, 1, 100, true)),
+		"flush":  l.Flush(),
+		"open":   second(d.Open("u", 0, testTopicID, smallConfig())),
+	} {
+		if !errors.Is(err, ErrOffline) || !errors.Is(err, kerr.KafkaStorageError) {
+			t.Errorf("%s in an offline directory: %v", what, err)
+		}
+	}
+	if d.Offline() == nil || other.Offline() != nil {
+		t.Errorf("offline: %v; the other: %v", d.Offline(), other.Offline())
+	}
+	if _, err := other.Open("t", 0, testTopicID, smallConfig()); err != nil {
+		t.Errorf("the other directory: %v", err)
+	}
+	_ = d.Close()
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestReadersAndWriters has readers hold slices while the log is appended to, truncated, retained and deleted.
+// The race detector and the checksums are the judges.
+func TestReadersAndWriters(t *testing.T) {
+	for name, c := range map[string]struct {
+		fs   vfs.FS
+		path string
+	}{"mem": {vfs.NewMem(nil), "/data"}, "os": {vfs.OS{}, t.TempDir()}} {
+		t.Run(name, func(t *testing.T) {
+			d, err := OpenDir(c.fs, c.path, DirOptions{NodeID: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			cfg := smallConfig()
+			cfg.SegmentBytes = 20_000
+			cfg.RetentionBytes = 60_000
+			cfg.RetentionMs = -1
+			l, err := d.Open("t", 0, testTopicID, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := make(chan struct{})
+			var readers sync.WaitGroup
+			for r := range 3 {
+				readers.Go(func() {
+					rng := rand.New(rand.NewPCG(uint64(r), 2))
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						o := l.Offsets()
+						from := o.LogStart + rng.Int64N(o.LogEnd-o.LogStart+1)
+						sl, err := l.Read(from, o.LogEnd, rng.IntN(5000), true)
+						if errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, ErrClosed) {
+							continue
+						}
+						if err != nil {
+							t.Errorf("read from %d: %v", from, err)
+							return
+						}
+						p, err := sl.AppendTo(nil)
+						if err != nil {
+							t.Errorf("slice: %v", err)
+						}
+						if m, ok := sl.Mapped(); ok {
+							p = append(p, m...)
+						}
+						sl.Release()
+						for len(p) > 0 {
+							b, rest, err := batch.Next(p)
+							if err == nil {
+								err = b.Validate()
+							}
+							if err != nil {
+								t.Errorf("read from %d: %v", from, err)
+								return
+							}
+							p = rest
+						}
+						if rng.IntN(10) == 0 {
+							if _, _, err := l.OffsetForTimestamp(startMs + rng.Int64N(3000)); err != nil && !errors.Is(err, ErrClosed) {
+								t.Errorf("time look-up: %v", err)
+							}
+						}
+					}
+				})
+			}
+			rng := rand.New(rand.NewPCG(7, 7))
+			epoch := int32(0)
+			for i := range 3000 {
+				if _, err := l.AppendAsLeader(records(1+i%3, startMs+int64(i), strings.Repeat("x", rng.IntN(400))), epoch); err != nil {
+					t.Fatal(err)
+				}
+				l.SetHighWatermark(l.Offsets().LogEnd)
+				switch {
+				case i%97 == 0:
+					o := l.Offsets()
+					epoch++
+					if err := l.TruncateTo(max(o.LogStart, o.LogEnd-rng.Int64N(60))); err != nil {
+						t.Fatal(err)
+					}
+				case i%203 == 0:
+					if _, err := l.Retain(time.Now().UnixMilli()); err != nil {
+						t.Fatal(err)
+					}
+				case i%301 == 0:
+					if err := l.Flush(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			held, err := l.Read(l.Offsets().LogStart, l.Offsets().LogEnd, 1<<20, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := held.AppendTo(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Delete(l); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := held.AppendTo(nil); err != nil || string(got) != string(want) {
+				t.Errorf("slice held over a deletion: %v", err)
+			}
+			held.Release()
+			close(stop)
+			readers.Wait()
+			if _, err := l.AppendAsLeader(records(1, startMs, ""), 0); !errors.Is(err, ErrClosed) {
+				t.Errorf("append to a deleted log: %v", err)
+			}
+			again, err := d.Open("t", 0, [16]byte{9}, cfg)
+			if err != nil || again.Offsets() != (Offsets{}) {
+				t.Errorf("a new log in place of a deleted one: %v, %+v", err, again.Offsets())
+			}
+		})
+	}
+}
+
+// TestSharedFlush: writers that wait for durability at the same time share syncs.
+func TestSharedFlush(t *testing.T) {
+	var syncs atomic.Int64
+	fsys := vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, logSuffix) {
+			syncs.Add(1)
+			time.Sleep(time.Millisecond) // as a disk would
+		}
+		return nil
+	})
+	d := openTestDir(t, fsys, &clock{startMs})
+	defer d.Close()
+	cfg := DefaultConfig()
+	cfg.FlushMessages = 1
+	l := openTestLog(t, d, cfg)
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() {
+			for range 20 {
+				info, err := l.AppendAsLeader(records(1, startMs, "v"), 0)
+				if err != nil || l.recoveryPoint.Load() <= info.LastOffset {
+					t.Errorf("appended %d, durable to %d, %v", info.LastOffset, l.recoveryPoint.Load(), err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if n := syncs.Load(); n > 120 {
+		t.Errorf("160 appends by 8 writers took %d syncs", n)
+	}
+}
+
+// TestDirFiles looks at a directory through its files: lock, identity, listing, strays, leftovers of deletion.
+func TestDirFiles(t *testing.T) {
+	root := t.TempDir()
+	open := func(o DirOptions) (*Dir, error) { return OpenDir(vfs.OS{}, root, o) }
+	d, err := open(DirOptions{NodeID: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(DirOptions{NodeID: 3}); !errors.Is(err, vfs.ErrLocked) {
+		t.Errorf("second OpenDir: %v", err)
+	}
+	id := d.DirectoryID()
+	if err := d.SetClusterID("c1"); err != nil {
+		t.Fatal(err)
+	}
+	for p := range int32(3) {
+		if _, err := d.Open("some-topic", p, testTopicID, DefaultConfig()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Open("some-topic", 0, [16]byte{7}, DefaultConfig()); !errors.Is(err, kerr.InconsistentTopicID) {
+		t.Errorf("Open with another topic id: %v", err)
+	}
+	for _, bad := range []string{"", "..", "a/b", strings.Repeat("x", 250), "ö"} {
+		if _, err := d.Open(bad, 0, testTopicID, DefaultConfig()); !errors.Is(err, kerr.InvalidTopicException) {
+			t.Errorf("Open(%q): %v", bad, err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(DirOptions{NodeID: 4}); err == nil || !strings.Contains(err.Error(), "node.id 3") {
+		t.Errorf("OpenDir of another node: %v", err)
+	}
+	if _, err := open(DirOptions{NodeID: 3, ClusterID: "c2"}); err == nil || !strings.Contains(err.Error(), "c1") {
+		t.Errorf("OpenDir of another cluster: %v", err)
+	}
+	for _, name := range []string{"gone-0.abc-delete", "other-1.abc-stray", "lost+found", "no-number-x", "__cluster_metadata-0"} {
+		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err = open(DirOptions{NodeID: 3, ClusterID: "c1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.DirectoryID() != id || d.ClusterID() != "c1" {
+		t.Errorf("identity changed: %x, %s", d.DirectoryID(), d.ClusterID())
+	}
+	var found []string
+	for _, f := range d.Logs() {
+		found = append(found, fmt.Sprintf("%s-%d %v", f.Topic, f.Partition, f.TopicID == testTopicID))
+	}
+	if got := strings.Join(found, ", "); got != "some-topic-0 true, some-topic-1 true, some-topic-2 true" {
+		t.Errorf("logs: %s", got)
+	}
+	if err := d.Stray("some-topic", 2); err != nil {
+		t.Error(err)
+	}
+	if n := len(d.Logs()); n != 2 {
+		t.Errorf("%d logs after one was stray", n)
+	}
+	l, err := d.Open("some-topic", 0, testTopicID, DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := l.Config()
+	cfg.FileDeleteDelayMs = 0
+	l.SetConfig(cfg)
+	if err := d.Delete(l); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		left, err := filepath.Glob(filepath.Join(root, "*-delete"))
+		if err != nil || len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not removed: %v", left)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCleanOpenIsCheap holds the number of operations of a start after a clean stop, whatever the logs hold, and
+// that none of them syncs, writes, or reads more than the end.
+func TestCleanOpenIsCheap(t *testing.T) {
+	mem, clk := vfs.NewMem(nil), &clock{startMs}
+	d := openTestDir(t, mem, clk)
+	cfg := smallConfig()
+	cfg.SegmentBytes = 50_000
+	for p := range int32(10) {
+		l, err := d.Open("t", p, testTopicID, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 300 {
+			if _, err := l.AppendAsLeader(records(2, startMs, strings.Repeat("v", 200)), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ops := map[vfs.OpKind]int{}
+	var bytes int64
+	counting := true
+	d = openTestDir(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if counting {
+			ops[op.Kind]++
+			if op.Kind == vfs.OpRead {
+				bytes += op.Len
+			}
+		}
+		return nil
+	}), clk)
+	defer d.Close()
+	for p := range int32(10) {
+		l, err := d.Open("t", p, testTopicID, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Offsets().LogEnd != 600 {
+			t.Fatalf("log ends at %d", l.Offsets().LogEnd)
+		}
+	}
+	counting = false
+	for _, kind := range []vfs.OpKind{vfs.OpSync, vfs.OpSyncDir, vfs.OpWrite, vfs.OpTruncate, vfs.OpRename, vfs.OpRemove} {
+		if ops[kind] > 0 {
+			t.Errorf("%d × %s to open what was closed in order", ops[kind], kind)
+		}
+	}
+	if ops[vfs.OpRead] > 10*8+10 || bytes > 10*2000+1000 {
+		t.Errorf("%d reads of %d bytes for 10 logs", ops[vfs.OpRead], bytes)
+	}
+	if ops[vfs.OpOpen] != ops[vfs.OpClose] {
+		t.Errorf("%d files opened, %d closed: idle logs hold files open", ops[vfs.OpOpen], ops[vfs.OpClose])
+	}
+}
