@@ -22,7 +22,7 @@ import (
 
 // running is a whole broker in this process, its metadata in memory.
 type running struct {
-	t     *testing.T
+	t     testing.TB
 	addr  string
 	logs  *syncBuffer
 	trace *syncBuffer
@@ -50,7 +50,18 @@ func (b *syncBuffer) String() string {
 
 // start runs a broker with these properties on top of a free port and a
 // directory of its own. It is stopped when the test ends.
-func start(t *testing.T, properties config.Properties) *running {
+func start(t testing.TB, properties config.Properties) *running {
+	t.Helper()
+	return run(t, properties, "all")
+}
+
+// startQuiet is start for benchmarks: nothing is traced.
+func startQuiet(t testing.TB) *running {
+	t.Helper()
+	return run(t, nil, "")
+}
+
+func run(t testing.TB, properties config.Properties, trace string) *running {
 	t.Helper()
 	given := config.Properties{"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": t.TempDir()}
 	for k, v := range properties {
@@ -65,7 +76,7 @@ func start(t *testing.T, properties config.Properties) *running {
 	ready := make(chan Started, 1)
 	go func() {
 		r.done <- Run(ctx, Config{
-			Values: values, Trace: "all", TraceOut: r.trace,
+			Values: values, Trace: trace, TraceOut: r.trace,
 			OpenStore: func(context.Context, string, int32, *slog.Logger) (controller.Store, error) {
 				return controller.NewMemStore(), nil
 			},
@@ -102,7 +113,7 @@ func (r *running) end() error {
 
 // client is one raw connection.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	nc      net.Conn
 	format  *kmsg.RequestFormatter
 	lastID  int32
@@ -112,6 +123,9 @@ type client struct {
 
 // deadline ends a test whose answer never comes; nothing waits for it to pass.
 const deadline = 20 * time.Second
+
+// farAway is a deadline for what takes as long as it takes.
+func farAway() time.Time { return time.Now().Add(time.Hour) }
 
 func (r *running) dial() *client {
 	r.t.Helper()
