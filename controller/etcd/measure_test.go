@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -54,14 +53,15 @@ func BenchmarkOpenAfterMillion(b *testing.B) { benchmarkReopen(b, 1_000_000) }
 
 // benchmarkReopen measures Open of a directory that a process left that was killed in the middle of writing.
 func benchmarkReopen(b *testing.B, writes int) {
-	dir := killedWriter(b, writes)
-	b.ReportMetric(float64(dirBytes(b, dir))/1e6, "MB-on-disk")
+	dir, _ := killedWriter(b, writes)
+	size := dirBytes(b, dir)
 	for b.Loop() {
 		s := open(b, Options{Dir: dir, NodeID: 1})
 		b.StopTimer()
 		s.Close()
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(size)/1e6, "MB-on-disk")
 }
 
 func dirBytes(tb testing.TB, dir string) (n int64) {
@@ -150,56 +150,4 @@ func anonymousMB(tb testing.TB) float64 {
 		}
 	}
 	return 0
-}
-
-// killedWriter returns the directory of a process that was killed with SIGKILL after that many transactions, while it
-// went on writing.
-func killedWriter(tb testing.TB, writes int) string {
-	tb.Helper()
-	dir := tb.TempDir()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestWriterProcess$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("WRITER_DIR=%s", dir), fmt.Sprintf("WRITER_COUNT=%d", writes))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	var line string
-	if _, err := fmt.Fscanln(out, &line); err != nil || line != "written" {
-		tb.Fatalf("writer said %q, %v", line, err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		tb.Fatal(err)
-	}
-	cmd.Wait()
-	return dir
-}
-
-// TestWriterProcess is the body of killedWriter's process; in a test run of its own it does nothing.
-func TestWriterProcess(t *testing.T) {
-	dir := os.Getenv("WRITER_DIR")
-	if dir == "" {
-		return
-	}
-	var writes int64
-	fmt.Sscan(os.Getenv("WRITER_COUNT"), &writes)
-	s := open(t, Options{Dir: dir, NodeID: 1, NoSync: true}) // what a kill leaves is the same
-	var n atomic.Int64
-	for w := range 64 {
-		go func() {
-			for i := 0; ; i++ {
-				key := fmt.Sprintf("meta/partitions/%d/%d", w, i%20)
-				if _, _, err := s.Txn(t.Context(), nil, []controller.Op{controller.Put(key, make([]byte, 60))}); err != nil {
-					return
-				}
-				if n.Add(1) == writes+1 {
-					fmt.Println("written")
-				}
-			}
-		}()
-	}
-	select {}
 }

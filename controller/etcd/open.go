@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -30,6 +31,8 @@ type Store struct {
 	quota  serverstorage.Quota
 	end    *fatalities
 	upkeep *maintenance
+
+	closing *atomic.Bool // silences etcd
 
 	// withTokens: transactions are retried, and guarded against taking effect twice. propose is server.Txn; a test
 	// loses answers there.
@@ -64,7 +67,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	end := newFatalities(opts.OnFatal, os.Exit)
-	lg := newZap(opts.Logger, end)
+	closing := new(atomic.Bool)
+	lg := newZap(opts.Logger, end, closing)
 	cfg, err := opts.serverConfig(lg)
 	if err != nil {
 		lock.Close()
@@ -82,6 +86,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		quota:  serverstorage.NewBackendQuota(lg, opts.QuotaBytes, server.Backend(), "blumfeld"),
 		end:    end,
 
+		closing: closing,
 		propose: server.Txn,
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
@@ -204,6 +209,7 @@ func (s *Store) Close() error {
 		<-s.server.StopNotify()
 		return nil
 	}
+	s.closing.Store(true)
 	s.cancel()
 	s.calls.Wait()
 	s.watches.Wait()

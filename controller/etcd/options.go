@@ -61,7 +61,7 @@ func (o *Options) setDefaults() error {
 // Bounds on what a restart reads, and on what one request may hold.
 const (
 	segmentBytes    = 4 << 20 // of the write-ahead log
-	snapshotEntries = 10_000  // raft entries between snapshots
+	snapshotEntries = 5_000   // raft entries between snapshots
 	compactEvery    = 10_000  // revisions between compactions
 	compactKeep     = 1_000   // revisions that a compaction leaves, for watches that lag
 	maxRequestBytes = 3 << 19 // 1.5 MiB, etcd's default: controller.MaxTxnBytes and what goes around it

@@ -48,6 +48,10 @@ func checkFiles(dir string) error {
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the database %s is missing", db)
+	case errors.Is(err, errEmpty) && haveWAL:
+		return fmt.Errorf("the database %s is empty", db)
+	case errors.Is(err, errEmpty):
+		return os.Remove(db)
 	case err != nil:
 		return fmt.Errorf("the database %s is damaged: %w", db, err)
 	case !haveWAL && index == 0:
@@ -102,6 +106,8 @@ const (
 	boltMetaBytes  = 64
 )
 
+var errEmpty = errors.New("the file is empty")
+
 // checkExtent compares the file's length with the number of pages that its newest header claims. bbolt walks over pages
 // in goroutines of its own, in which a fault cannot be caught.
 func checkExtent(path string) error {
@@ -115,7 +121,7 @@ func checkExtent(path string) error {
 		return err
 	}
 	if info.Size() == 0 {
-		return nil // bbolt makes a new database of it
+		return errEmpty
 	}
 	var pages, txid, pageSize uint64
 	valid := false

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,9 +15,10 @@ import (
 )
 
 // newZap returns a logger for etcd that writes to ours. etcd is talkative: what it calls info is debug here, and a
-// message that comes again within quietFor is dropped (while it replays its log it repeats one thousands of times).
-func newZap(lg *slog.Logger, end *fatalities) *zap.Logger {
-	core := &slogCore{lg: lg.With("component", "etcd"), recent: new(recentMessages)}
+// message that comes again within quietFor is dropped (while it replays its log it repeats one thousands of times). Once
+// closing is set nothing is written: a member that stops complains that it does.
+func newZap(lg *slog.Logger, end *fatalities, closing *atomic.Bool) *zap.Logger {
+	core := &slogCore{lg: lg.With("component", "etcd"), recent: new(recentMessages), closing: closing}
 	return zap.New(core, zap.WithFatalHook(end), zap.WithPanicHook(end))
 }
 
@@ -24,8 +26,9 @@ const quietFor = 10 * time.Second
 
 // slogCore is a zapcore.Core.
 type slogCore struct {
-	lg     *slog.Logger
-	recent *recentMessages
+	lg      *slog.Logger
+	recent  *recentMessages
+	closing *atomic.Bool
 }
 
 // recentMessages remembers when a message was last written. Its size is bounded by the number of distinct messages in
@@ -64,11 +67,11 @@ func level(l zapcore.Level) slog.Level {
 }
 
 func (c *slogCore) Enabled(l zapcore.Level) bool {
-	return c.lg.Enabled(context.Background(), level(l))
+	return !c.closing.Load() && c.lg.Enabled(context.Background(), level(l))
 }
 
 func (c *slogCore) With(fields []zapcore.Field) zapcore.Core {
-	return &slogCore{lg: c.lg.With(attrs(fields)...), recent: c.recent}
+	return &slogCore{lg: c.lg.With(attrs(fields)...), recent: c.recent, closing: c.closing}
 }
 
 func (c *slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -103,6 +106,10 @@ func attrs(fields []zapcore.Field) []any {
 // unremarkable are warnings about what we do on purpose.
 var unremarkable = map[string]bool{
 	"simple token is not cryptographically signed": true, // there is no authentication inside one process
+	"check file permission":                        true, // the directory is the caller's
+	// Right after a member has been elected its database has no term yet; etcd tries again in 4 s.
+	"Failed to detect schema version":  true,
+	"failed to update storage version": true,
 }
 
 // fatalities ends what etcd considers the end of the process: the hook behind its logger's Fatal and Panic.
