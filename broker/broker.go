@@ -276,5 +276,3 @@ func (b *broker) close() {
 		b.Logger.Error("not everything could be closed", "err", err)
 	}
 }
-
-func (b *broker) logDirs() []string { return b.Values.LogDirs() }
