@@ -99,7 +99,7 @@ func (c *cursor) fill() error {
 	return nil
 }
 
-// whole reads all of the batch that h describes.
+// whole reads all of the batch that h describes, and holds it against its checksum.
 func (c *cursor) whole(h header) (batch.Batch, error) {
 	p := make([]byte, h.size)
 	if n, err := c.f.ReadAt(p, h.pos); n < len(p) {
@@ -108,5 +108,9 @@ func (c *cursor) whole(h header) (batch.Batch, error) {
 		}
 		return nil, err
 	}
-	return batch.Batch(p), nil
+	b := batch.Batch(p)
+	if err := b.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: byte %d: %w", c.path, h.pos, err)
+	}
+	return b, nil
 }

@@ -63,6 +63,9 @@ type history struct {
 
 	sequences map[int64]int32 // next of each producer
 
+	// unseen: what lies below, a crash may have replaced by ghosts, and nothing can be read there.
+	unseen int64
+
 	// ragged: a truncation into a batch leaves its epoch in the cache, as in Kafka, though none of its batches.
 	ragged bool
 }
@@ -298,6 +301,12 @@ func (h *history) truncate() {
 // resequence sets what each producer has to send next.
 func (h *history) resequence() {
 	clear(h.sequences)
+	if h.unseen > 0 {
+		for _, p := range h.log.Producers() {
+			h.sequences[p.ProducerID] = p.LastSequence + 1
+		}
+		return
+	}
 	for _, b := range h.batches {
 		if b.HasProducerID() {
 			h.sequences[b.ProducerID()] = b.LastSequence() + 1
@@ -422,6 +431,7 @@ func (h *history) adopt(got []batch.Batch, promised int64, o Offsets) {
 			h.t.Errorf("flushed batch at %d is gone after a crash", b.BaseOffset())
 		}
 	}
+	h.unseen = o.LogStart
 	h.batches = append(all, got...)
 	h.end = o.LogEnd
 	h.durable = min(h.durable, h.end)
@@ -576,7 +586,7 @@ func (h *history) checkProducers() {
 		got[p.ProducerID] = p
 	}
 	for _, b := range h.batches {
-		if !b.HasProducerID() || b.LastOffset() < (*h.log.segments.Load())[0].base {
+		if !b.HasProducerID() || b.LastOffset() < max(h.unseen, (*h.log.segments.Load())[0].base) {
 			continue
 		}
 		if p, ok := got[b.ProducerID()]; !ok || p.LastSequence < b.LastSequence() {

@@ -12,6 +12,8 @@ import (
 
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Suffixes of the files of a segment, and of files on their way in or out (Kafka's LogFileUtils).
@@ -403,32 +405,46 @@ type position struct {
 	size int64 // 0 if not known
 }
 
-// find returns the first batch whose last offset is at least offset, looked for in [0, size) of h. io.EOF if there
-// is none. v is a view of the offset index taken with size.
-func (s *segment) find(h *handle, v *indexView, offset, size int64) (position, error) {
+// seek returns a cursor over [0, size) of h that stands at the batch of the last offset index entry for which atMost
+// holds, at the beginning if there is none. The batches themselves are what counts: an entry that does not point to
+// the batch that it is about is ignored, and so are then all others. v is a view of the index taken with size.
+// Close the cursor.
+func (s *segment) seek(h *handle, v *indexView, size int64, atMost func(entry []byte) bool) (cursor, error) {
+	c := newCursor(h.f, s.path, 0, size)
 	var entry [offsetEntryWidth]byte
-	from := int64(0)
+	i, err := v.floor(entry[:], atMost)
+	if err != nil && !errors.Is(err, kerr.CorruptMessage) {
+		c.close()
+		return cursor{}, err
+	}
+	if i < 0 {
+		return c, nil
+	}
+	e := getOffsetEntry(entry[:], s.base)
+	if e.pos <= 0 || e.pos >= size {
+		return c, nil
+	}
+	c.pos = e.pos
+	b, err := c.next()
+	if err != nil && !errors.Is(err, kerr.CorruptMessage) {
+		c.close()
+		return cursor{}, err
+	}
+	c.pos = e.pos
+	if err != nil || b.b.LastOffset() != e.offset {
+		c.pos = 0
+	}
+	return c, nil
+}
+
+// find returns the first batch whose last offset is at least offset, looked for in [0, size) of h. io.EOF if there
+// is none.
+func (s *segment) find(h *handle, v *indexView, offset, size int64) (position, error) {
 	rel := offset - s.base
-	i, err := v.floor(entry[:], func(e []byte) bool { return relativeOf(e) <= rel })
+	c, err := s.seek(h, v, size, func(e []byte) bool { return relativeOf(e) <= rel })
 	if err != nil {
 		return position{}, err
 	}
-	if i >= 0 {
-		from = getOffsetEntry(entry[:], s.base).pos
-	}
-	found, err := s.scanFor(h, from, size, offset)
-	if err != nil && err != io.EOF && from > 0 {
-		// The index may point anywhere if the disk lost it; the batches themselves are what counts.
-		return s.scanFor(h, 0, size, offset)
-	}
-	return found, err
-}
-
-func (s *segment) scanFor(h *handle, from, size, offset int64) (position, error) {
-	if from < 0 || from > size {
-		return position{}, fmt.Errorf("%s: index entry points to byte %d of %d", s.offsets.path, from, size)
-	}
-	c := newCursor(h.f, s.path, from, size)
 	defer c.close()
 	for {
 		b, err := c.next()
@@ -441,22 +457,19 @@ func (s *segment) scanFor(h *handle, from, size, offset int64) (position, error)
 	}
 }
 
-// boundary returns the largest start of a batch in (from, limit], or from, which is one.
+// boundary returns the largest position in [from, limit] at which a batch ends, given that one begins at from and
+// does not reach beyond limit.
 func (s *segment) boundary(h *handle, v *indexView, from, limit, size int64) (int64, error) {
-	var entry [offsetEntryWidth]byte
-	i, err := v.floor(entry[:], func(e []byte) bool { return positionOf(e) <= limit })
+	c, err := s.seek(h, v, size, func(e []byte) bool { return positionOf(e) <= limit })
 	if err != nil {
 		return 0, err
 	}
-	if i >= 0 {
-		from = max(from, getOffsetEntry(entry[:], s.base).pos)
-	}
-	c := newCursor(h.f, s.path, from, size)
 	defer c.close()
+	c.pos = max(c.pos, from)
 	for {
 		b, err := c.next()
 		if err == io.EOF {
-			return from, nil
+			return c.pos, nil
 		}
 		if err != nil {
 			return 0, err
@@ -464,7 +477,6 @@ func (s *segment) boundary(h *handle, v *indexView, from, limit, size int64) (in
 		if b.pos+int64(b.size) > limit {
 			return b.pos, nil
 		}
-		from = b.pos + int64(b.size)
 	}
 }
 

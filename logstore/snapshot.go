@@ -23,6 +23,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func crcOf(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+
 type snapshotEntry struct {
 	producerID       int64
 	epoch            int16
@@ -51,7 +53,7 @@ func formatSnapshot(entries iter.Seq[snapshotEntry]) []byte {
 	}
 	be.PutUint16(p, snapshotVersion)
 	be.PutUint32(p[6:], uint32(n))
-	be.PutUint32(p[2:], crc32.Checksum(p[6:], castagnoli))
+	be.PutUint32(p[2:], crcOf(p[6:]))
 	return p
 }
 
@@ -63,7 +65,7 @@ func parseSnapshot(p []byte) ([]snapshotEntry, error) {
 	if v := be.Uint16(p); v != snapshotVersion {
 		return nil, fmt.Errorf("producer snapshot of version %d, %d expected", v, snapshotVersion)
 	}
-	if stored, computed := be.Uint32(p[2:]), crc32.Checksum(p[6:], castagnoli); stored != computed {
+	if stored, computed := be.Uint32(p[2:]), crcOf(p[6:]); stored != computed {
 		return nil, fmt.Errorf("producer snapshot: crc %08x, computed %08x", stored, computed)
 	}
 	n := int64(int32(be.Uint32(p[6:])))

@@ -74,7 +74,15 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	}
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
-	if err := l.beforeTruncation(min(offset, l.logStart.Load())); err != nil {
+	start := l.logStart.Load()
+	if err := l.beforeTruncation(min(offset, start)); err != nil {
+		return err
+	}
+	// The new start goes to disk first: a crash that takes only some of the segments along must not leave a log that
+	// ends below where it did.
+	l.logStart.Store(offset)
+	if err := l.dir.Checkpoint(); err != nil {
+		l.logStart.Store(start)
 		return err
 	}
 	l.mu.Lock()
@@ -189,16 +197,10 @@ func (s *segment) cutPoint(offset int64) (pos, end int64, err error) {
 	default:
 		pos = first.pos
 	}
-	var entry [offsetEntryWidth]byte
-	i, err := v.floor(entry[:], func(e []byte) bool { return positionOf(e) < pos })
+	c, err := s.seek(h, &v, pos, func(e []byte) bool { return positionOf(e) < pos })
 	if err != nil {
 		return 0, 0, err
 	}
-	from := int64(0)
-	if i >= 0 {
-		from = positionOf(entry[:])
-	}
-	c := newCursor(h.f, s.path, from, pos)
 	defer c.close()
 	for end = s.base; ; {
 		b, err := c.next()
@@ -288,16 +290,14 @@ func (s *segment) loadAfterCut() error {
 		return err
 	}
 	defer v.release()
-	var entry [offsetEntryWidth]byte
-	rel, from := s.maxTime.offset-s.base, int64(0)
-	i, err := v.floor(entry[:], func(e []byte) bool { return relativeOf(e) <= rel })
+	rel := s.maxTime.offset - s.base
+	if s.times.n == 0 {
+		rel = -1
+	}
+	c, err := s.seek(s.file, &v, s.size, func(e []byte) bool { return relativeOf(e) <= rel })
 	if err != nil {
 		return err
 	}
-	if i >= 0 && s.times.n > 0 {
-		from = positionOf(entry[:])
-	}
-	c := newCursor(s.file.f, s.path, from, s.size)
 	defer c.close()
 	for {
 		b, err := c.next()

@@ -1,0 +1,148 @@
+package logstore
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+)
+
+// benchLog is a log on disk, with a batch of about so many bytes, of records of 1 KiB.
+func benchLog(b *testing.B, size int) (*Log, batch.Batch) {
+	d, err := OpenDir(vfs.OS{}, b.TempDir(), DirOptions{NodeID: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { d.Close() })
+	cfg := DefaultConfig()
+	cfg.MaxMessageBytes = 2 << 20
+	cfg.SegmentBytes = 256 << 20
+	cfg.RetentionBytes = 256 << 20
+	cfg.RetentionMs = -1
+	cfg.FileDeleteDelayMs = 0
+	l, err := d.Open("bench", 0, testTopicID, cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.NewChaCha8([32]byte{})
+	value := make([]byte, 1000)
+	rng.Read(value)
+	w := batch.NewBuilder()
+	for w.Len() == 0 || w.Size() < size-1024 {
+		w.Add(batch.Record{Timestamp: d.nowMs(), Value: value})
+	}
+	return l, w.Build()
+}
+
+// BenchmarkAppendAsLeader is the whole of an append: checksum, walk over the records, pwrite, index, publication.
+func BenchmarkAppendAsLeader(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			l, p := benchLog(b, size)
+			b.SetBytes(int64(len(p)))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				p.Stamp(0, -1) // as the producer sent it
+				if _, err := l.AppendAsLeader(p, 0); err != nil {
+					b.Fatal(err)
+				}
+				if i%4096 == 0 {
+					l.SetHighWatermark(1 << 62)
+					if _, err := l.Retain(l.dir.nowMs()); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRead is finding a slice and, in one case, reading it: at the end of the log, where consumers are, and
+// anywhere, through the index.
+func BenchmarkRead(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		tail  bool
+		max   int
+		pread bool
+	}{
+		{"tail/16KiB/locate", true, 16 << 10, false},
+		{"tail/16KiB/pread", true, 16 << 10, true},
+		{"anywhere/16KiB/locate", false, 16 << 10, false},
+		{"anywhere/1MiB/locate", false, 1 << 20, false},
+		{"anywhere/1MiB/pread", false, 1 << 20, true},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l, p := benchLog(b, 16<<10)
+			for range 8192 {
+				p.Stamp(0, -1)
+				if _, err := l.AppendAsLeader(p, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			end := l.Offsets().LogEnd
+			rng := rand.New(rand.NewPCG(1, 1))
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				from := end - int64(p.Count())
+				if !c.tail {
+					from = rng.Int64N(end)
+				}
+				sl, err := l.Read(from, end, c.max, true)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(sl.Len()))
+				if c.pread {
+					if buf, err = sl.AppendTo(buf[:0]); err != nil {
+						b.Fatal(err)
+					}
+				}
+				sl.Release()
+			}
+		})
+	}
+}
+
+// BenchmarkOpenClean is the start of a directory of 100 logs after a clean stop.
+func BenchmarkOpenClean(b *testing.B) {
+	root := b.TempDir()
+	const logs = 100
+	d, err := OpenDir(vfs.OS{}, root, DirOptions{NodeID: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for p := range int32(logs) {
+		l, err := d.Open("bench", p, testTopicID, DefaultConfig())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 100 {
+			if _, err := l.AppendAsLeader(records(10, d.nowMs(), "some value of a few bytes"), 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := d.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		d, err := OpenDir(vfs.OS{}, root, DirOptions{NodeID: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range d.Logs() {
+			if _, err := d.Open(f.Topic, f.Partition, f.TopicID, DefaultConfig()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
