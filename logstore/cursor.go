@@ -12,9 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// cursorBytes is what a cursor reads ahead. Headers of large batches are read one by one, and small batches many at
-// a time.
-const cursorBytes = 16 << 10
+// A cursor reads little at first, since most look at one or two headers only, and more and more where batches are so
+// small that many lie in what it reads. Of large batches it reads the headers one by one.
+const (
+	cursorFirst = 512
+	cursorBytes = 16 << 10
+)
 
 var cursorBuffers = sync.Pool{New: func() any { return new([cursorBytes]byte) }}
 
@@ -27,10 +30,11 @@ type cursor struct {
 	buf  *[cursorBytes]byte
 	at   int64 // file position of buf[0]
 	n    int   // valid bytes in buf
+	want int64 // bytes to read next
 }
 
 func newCursor(f vfs.File, path string, pos, end int64) cursor {
-	return cursor{f: f, path: path, pos: pos, end: end, buf: cursorBuffers.Get().(*[cursorBytes]byte)}
+	return cursor{f: f, path: path, pos: pos, end: end, buf: cursorBuffers.Get().(*[cursorBytes]byte), want: cursorFirst}
 }
 
 func (c *cursor) close() {
@@ -87,7 +91,10 @@ func (c *cursor) window() []byte {
 }
 
 func (c *cursor) fill() error {
-	want := min(int64(cursorBytes), c.end-c.pos)
+	if c.n > 0 && c.pos <= c.at+int64(c.n) {
+		c.want = min(2*c.want, cursorBytes) // went through all of it, batch by batch
+	}
+	want := min(c.want, c.end-c.pos)
 	n, err := c.f.ReadAt(c.buf[:want], c.pos)
 	c.at, c.n = c.pos, n
 	if int64(n) < want {

@@ -24,6 +24,9 @@ const (
 // whatever else its thread was to run.)
 const tailEntries = 512
 
+// flushEntries is how many new entries are written at once. It is smaller than tailEntries.
+const flushEntries = 64
+
 // index is one .index or .timeindex file: entries of one width, ascending, append-only but for truncation.
 // Its methods are called under the segment's lock; a view taken there may be searched without.
 type index struct {
@@ -33,7 +36,9 @@ type index struct {
 	known    bool    // n is; it is read from an existing file's length when first needed
 	file     *handle // nil while closed
 	n        int     // entries
-	tail     []byte  // entries [tailFrom, n); never changed in place within its length
+	written  int     // of them, those in the file; the others are in tail
+	scratch  [timeEntryWidth]byte
+	tail     []byte // entries [tailFrom, n); never changed in place within its length
 	tailFrom int
 	unsynced bool // entries were written or cut since the last sync
 }
@@ -52,7 +57,7 @@ func (x *index) load(fsys opener) error {
 		return err
 	}
 	x.n = int(size / int64(x.width)) // a torn entry at the end will be overwritten
-	x.tailFrom, x.known = x.n, true
+	x.written, x.tailFrom, x.known = x.n, x.n, true
 	return nil
 }
 
@@ -84,29 +89,42 @@ func (x *index) open(fsys opener) error {
 	return nil
 }
 
-// append writes one entry. After an error the index is as before: what did get written lies behind its end and
-// will be overwritten.
+// append adds an entry. It goes to the file together with others, when there are enough of them or when flush is
+// called: a crash loses nothing by that, since recovery makes entries anew for all batches behind the recovery point.
+// The entry is added even if writing the others fails; they are written with the next ones then.
 func (x *index) append(fsys opener, entry []byte) error {
 	if err := x.load(fsys); err != nil {
 		return err
 	}
-	if err := x.open(fsys); err != nil {
-		return err
-	}
-	if _, err := x.file.f.WriteAt(entry, int64(x.n)*int64(x.width)); err != nil {
-		return err
-	}
-	x.unsynced = true
 	if len(x.tail)+x.width > cap(x.tail) {
 		// A new array, since views may look at the old one. Start small: most logs never see many entries.
-		keep := x.tail[max(0, len(x.tail)-tailEntries*x.width):]
-		grown := make([]byte, len(keep), max(16*x.width, min(2*len(keep), 2*tailEntries*x.width)))
+		keep := x.tail[min(max(0, len(x.tail)-tailEntries*x.width), (x.written-x.tailFrom)*x.width):]
+		grown := make([]byte, len(keep), max(16*x.width, 2*len(keep)))
 		copy(grown, keep)
 		x.tailFrom += (len(x.tail) - len(keep)) / x.width
 		x.tail = grown
 	}
 	x.tail = append(x.tail, entry...)
 	x.n++
+	x.unsynced = true
+	if x.n-x.written < flushEntries {
+		return nil
+	}
+	return x.flush(fsys)
+}
+
+// flush writes the entries that are not in the file yet.
+func (x *index) flush(fsys opener) error {
+	if x.written == x.n {
+		return nil
+	}
+	if err := x.open(fsys); err != nil {
+		return err
+	}
+	if _, err := x.file.f.WriteAt(x.tail[(x.written-x.tailFrom)*x.width:], int64(x.written)*int64(x.width)); err != nil {
+		return err // what did get written will be overwritten
+	}
+	x.written = x.n
 	return nil
 }
 
@@ -115,10 +133,15 @@ func (x *index) truncate(fsys opener, n int) error {
 	if err := x.open(fsys); err != nil {
 		return err
 	}
+	if x.known && n > x.written {
+		if err := x.flush(fsys); err != nil {
+			return err
+		}
+	}
 	if err := x.file.f.Truncate(int64(n) * int64(x.width)); err != nil {
 		return err
 	}
-	x.n, x.known, x.tail, x.tailFrom, x.unsynced = n, true, nil, n, true
+	x.n, x.written, x.known, x.tail, x.tailFrom, x.unsynced = n, n, true, nil, n, true
 	return nil
 }
 
@@ -129,17 +152,20 @@ func (x *index) closeFile() {
 	}
 }
 
-// last returns the newest entry into p.
-func (x *index) last(fsys opener, p []byte) (ok bool, err error) {
+// last returns the newest entry, valid until the next call; nil if there is none.
+func (x *index) last(fsys opener) ([]byte, error) {
+	if err := x.load(fsys); err != nil || x.n == 0 {
+		return nil, err
+	}
+	if x.tailFrom < x.n {
+		return x.tail[len(x.tail)-x.width:], nil
+	}
 	v, err := x.view(fsys)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer v.release()
-	if v.n == 0 {
-		return false, nil
-	}
-	return true, v.entry(v.n-1, p)
+	return x.scratch[:x.width], v.read(x.n-1, x.scratch[:x.width])
 }
 
 // indexView is an index at one moment.
@@ -157,15 +183,6 @@ func (v *indexView) release() {
 		v.file.release()
 		v.file = nil
 	}
-}
-
-// entry reads entry i into p.
-func (v *indexView) entry(i int, p []byte) error {
-	if i >= v.tailFrom {
-		copy(p[:v.width], v.tail[(i-v.tailFrom)*v.width:])
-		return nil
-	}
-	return v.read(i, p[:v.width])
 }
 
 // read fills p with entries from i on, out of the file.

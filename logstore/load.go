@@ -92,6 +92,12 @@ func (l *Log) load(clean bool) error {
 		return err
 	}
 	for _, s := range segments {
+		s.mu.Lock()
+		err := s.flushIndexes()
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
 		s.closeFiles()
 	}
 	return nil
@@ -249,14 +255,13 @@ func (s *segment) loadEnd() error {
 	if err != nil {
 		return err
 	}
-	var entry [offsetEntryWidth]byte
 	from := int64(0)
-	ok, err := s.offsets.last(s.fs, entry[:])
+	last, err := s.offsets.last(s.fs)
 	if err != nil {
 		return err
 	}
-	if ok {
-		if from = positionOf(entry[:]); from <= 0 || from >= s.size {
+	if last != nil {
+		if from = positionOf(last); from <= 0 || from >= s.size {
 			return fmt.Errorf("%s: last entry points to byte %d of %d: %w", s.offsets.path, from, s.size, kerr.CorruptMessage)
 		}
 	}

@@ -121,7 +121,7 @@ func (s *segment) acquire() (h *handle, size, next int64, err error) {
 	return h, s.size, s.next, nil
 }
 
-// closeFiles gives up the segment's own references; readers keep theirs.
+// closeFiles gives up the segment's own references; readers keep theirs. Index entries that were not flushed are lost.
 func (s *segment) closeFiles() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,7 +229,7 @@ func preallocation(pos, n, allocated int64, cfg *Config) int64 {
 }
 
 // account updates timestamps and indexes for a batch that lies at pos, before size and next move. Only the header
-// of b is looked at. A failed index write leaves the indexes consistent: the next batch tries again.
+// of b is looked at. A failed index write leaves the indexes consistent: a later batch tries again.
 // Called under mu.
 func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
 	last := b.LastOffset()
@@ -246,9 +246,9 @@ func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
 	if s.sinceIndex > int64(cfg.IndexIntervalBytes) {
 		var entry [offsetEntryWidth]byte
 		err = s.offsets.append(s.fs, putOffsetEntry(entry[:0], s.base, offsetEntry{offset: last, pos: pos}))
-		if err == nil {
-			s.sinceIndex = 0
-			err = s.indexMaxTime()
+		s.sinceIndex = 0
+		if timeErr := s.indexMaxTime(); err == nil {
+			err = timeErr
 		}
 	}
 	s.sinceIndex += size
@@ -261,13 +261,12 @@ func (s *segment) loadMaxTime() error {
 	if s.hasMaxTime {
 		return nil
 	}
-	var entry [timeEntryWidth]byte
-	ok, err := s.times.last(s.fs, entry[:])
+	last, err := s.times.last(s.fs)
 	if err != nil {
 		return err
 	}
-	if ok {
-		s.maxTime = getTimeEntry(entry[:], s.base)
+	if last != nil {
+		s.maxTime = getTimeEntry(last, s.base)
 	}
 	s.hasMaxTime = true
 	return nil
@@ -275,14 +274,18 @@ func (s *segment) loadMaxTime() error {
 
 // indexMaxTime writes maxTime to the time index unless its last entry is not older. Called under mu.
 func (s *segment) indexMaxTime() error {
-	var entry [timeEntryWidth]byte
-	ok, err := s.times.last(s.fs, entry[:])
+	last, err := s.times.last(s.fs)
 	if err != nil {
 		return err
 	}
-	if ok && getTimeEntry(entry[:], s.base).timestamp >= s.maxTime.timestamp || !ok && s.maxTime.timestamp <= batch.NoTimestamp {
+	newest := int64(batch.NoTimestamp)
+	if last != nil {
+		newest = getTimeEntry(last, s.base).timestamp
+	}
+	if s.maxTime.timestamp <= newest {
 		return nil
 	}
+	var entry [timeEntryWidth]byte
 	return s.times.append(s.fs, putTimeEntry(entry[:0], s.base, s.maxTime))
 }
 
@@ -305,6 +308,9 @@ func (s *segment) seal() error {
 			x.unsynced = true
 		}
 	}
+	if err := s.flushIndexes(); err != nil {
+		return err
+	}
 	if s.allocated > s.size {
 		h, err := s.open()
 		if err != nil {
@@ -316,6 +322,11 @@ func (s *segment) seal() error {
 		s.allocated = s.size
 	}
 	return nil
+}
+
+// flushIndexes writes what of the indexes is not in their files. Called under mu.
+func (s *segment) flushIndexes() error {
+	return errors.Join(s.offsets.flush(s.fs), s.times.flush(s.fs))
 }
 
 // largestTime is the largest timestamp of the records in ms, and when the file was last written if none has one.
@@ -501,7 +512,7 @@ func (s *segment) sync() error {
 	}
 	for _, x := range []*index{&s.offsets, &s.times} {
 		if x.unsynced {
-			if err := x.open(s.fs); err != nil {
+			if err := errors.Join(x.open(s.fs), x.flush(s.fs)); err != nil {
 				s.mu.Unlock()
 				return err
 			}
