@@ -247,7 +247,7 @@ func (b *broker) close() {
 		l.close()
 	}
 	if b.server != nil {
-		b.server.stop(stopGrace)
+		b.server.stop(stopGrace, b.cancel)
 	}
 	b.cancel()
 	if b.producers != nil {
