@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 var allowedInTests = map[string][]string{
 	// Handlers are tested over partitions on a log in memory.
 	"broker/api":      {"logstore", "logstore/vfs"},
+	"broker/replica":  {"logstore/vfs"},
 	"controller":      {"controller/storetest"},
 	"controller/etcd": {"controller/storetest"},
 	"integration":     {"integration/process"},
