@@ -115,6 +115,8 @@ func (b *broker) start(ctx context.Context) error {
 	b.housekeeper = replica.StartHousekeeper(b.set, replica.HousekeeperOptions{
 		Retention:  milliseconds(b.Values.Long("log.retention.check.interval.ms")),
 		Checkpoint: milliseconds(b.Values.Long("log.flush.offset.checkpoint.interval.ms")),
+		Flush:      milliseconds(b.Values.Long("log.flush.scheduler.interval.ms")),
+		Producers:  milliseconds(b.Values.Long("producer.id.expiration.check.interval.ms")),
 		Now:        b.Now,
 		Logger:     b.Logger,
 	})
