@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -218,7 +219,27 @@ func (b *broker) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("registering broker %d: %w", b.nodeID, err)
 	}
+	if err := b.reelect(ctx); err != nil {
+		return err
+	}
 	b.set.Apply(b.controller.Image())
+	return nil
+}
+
+// reelect gives the partitions that this broker leads a new leader epoch if the
+// logs were not closed in order: what is written from now on must not be taken
+// for records of the same offsets that a crash has undone (KIP-320).
+func (b *broker) reelect(ctx context.Context) error {
+	if !slices.ContainsFunc(b.dirs, func(d *logstore.Dir) bool { return !d.ClosedInOrder() }) {
+		return nil
+	}
+	_, revision, err := b.controller.ReelectLeaders(ctx)
+	if err == nil {
+		_, err = b.controller.WaitRevision(ctx, revision)
+	}
+	if err != nil {
+		return fmt.Errorf("new leader epochs after a crash: %w", err)
+	}
 	return nil
 }
 

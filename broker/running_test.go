@@ -52,16 +52,16 @@ func (b *syncBuffer) String() string {
 // directory of its own. It is stopped when the test ends.
 func start(t testing.TB, properties config.Properties) *running {
 	t.Helper()
-	return run(t, properties, "all")
+	return run(t, properties, "all", controller.NewMemStore())
 }
 
 // startQuiet is start for benchmarks: nothing is traced.
 func startQuiet(t testing.TB) *running {
 	t.Helper()
-	return run(t, nil, "")
+	return run(t, nil, "", controller.NewMemStore())
 }
 
-func run(t testing.TB, properties config.Properties, trace string) *running {
+func run(t testing.TB, properties config.Properties, trace string, store controller.Store) *running {
 	t.Helper()
 	given := config.Properties{"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": t.TempDir()}
 	for k, v := range properties {
@@ -78,7 +78,7 @@ func run(t testing.TB, properties config.Properties, trace string) *running {
 		r.done <- Run(ctx, Config{
 			Values: values, Trace: trace, TraceOut: r.trace,
 			OpenStore: func(context.Context, string, int32, *slog.Logger) (controller.Store, error) {
-				return controller.NewMemStore(), nil
+				return store, nil
 			},
 			Ready:  func(s Started) { ready <- s },
 			Logger: slog.New(slog.NewTextHandler(r.logs, nil)),

@@ -609,6 +609,10 @@ func (d *Dir) begin() error {
 	return nil
 }
 
+// ClosedInOrder says whether the directory was closed in order before it was opened now. If not, records that had been
+// acknowledged may be gone, and others may take their offsets.
+func (d *Dir) ClosedInOrder() bool { return d.clean }
+
 // Offline returns why the directory is offline, nil if it is not.
 func (d *Dir) Offline() error {
 	if err := d.offline.Load(); err != nil {
