@@ -120,6 +120,8 @@ func (b *broker) start(ctx context.Context) error {
 	b.housekeeper = replica.StartHousekeeper(b.set, replica.HousekeeperOptions{
 		Retention:  milliseconds(b.Values.Long("log.retention.check.interval.ms")),
 		Checkpoint: milliseconds(b.Values.Long("log.flush.offset.checkpoint.interval.ms")),
+		Flush:      milliseconds(b.Values.Long("log.flush.scheduler.interval.ms")),
+		Producers:  milliseconds(b.Values.Long("producer.id.expiration.check.interval.ms")),
 		Now:        b.Now,
 		Logger:     b.Logger,
 	})
@@ -267,7 +269,7 @@ func (b *broker) close() {
 		l.close()
 	}
 	if b.server != nil {
-		b.server.stop(stopGrace)
+		b.server.stop(stopGrace, b.cancel)
 	}
 	b.cancel()
 	if b.producers != nil {

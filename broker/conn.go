@@ -53,7 +53,8 @@ type conn struct {
 	// answer, or nobody should have to wait for it.
 	stopWaits context.CancelFunc
 
-	lastActive atomic.Int64 // unix ms of the last complete read or write
+	lastActive atomic.Int64 // unix ms of the last complete read, write or request
+	busy       atomic.Int32 // requests that a handler or a wait is at
 	stopping   atomic.Bool  // no further requests are taken
 }
 
@@ -66,6 +67,20 @@ type queued struct {
 
 // errStopping ends a connection in an orderly way.
 var errStopping = errors.New("the broker is stopping")
+
+// work runs a handler, or the wait for what it needs. The connection is not idle
+// meanwhile.
+func (c *conn) work(do func() api.Reply) api.Reply {
+	c.busy.Add(1)
+	defer func() {
+		c.touch()
+		c.busy.Add(-1)
+	}()
+	return do()
+}
+
+// touch notes that the connection is in use.
+func (c *conn) touch() { c.lastActive.Store(c.s.now().UnixMilli()) }
 
 // serve runs the connection until the client goes, misbehaves, or stop or close
 // is called. On return everything that was under way has been answered or given
@@ -115,14 +130,15 @@ func (c *conn) read(ctx, waits context.Context) error {
 				return c.finishReading()
 			}
 		}
+		// The client hears its answers before we wait for it, or for memory.
+		if err := c.flushIdle(); err != nil {
+			return err
+		}
 		if c.readRoom > baseBuffer && charged == 0 {
-			if err := c.s.memory.acquire(ctx, int64(c.readRoom)); err != nil {
+			if err := c.s.memory.acquire(waits, int64(c.readRoom)); err != nil {
 				return err
 			}
 			charged = int64(c.readRoom)
-		}
-		if err := c.flushIdle(); err != nil {
-			return err
 		}
 		if err := c.fill(); err != nil {
 			if c.stopping.Load() {
@@ -130,7 +146,7 @@ func (c *conn) read(ctx, waits context.Context) error {
 			}
 			return err
 		}
-		c.lastActive.Store(c.s.now().UnixMilli())
+		c.touch()
 	}
 }
 
@@ -157,7 +173,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	err := c.out.flush(c.nc)
-	c.lastActive.Store(c.s.now().UnixMilli())
+	c.touch()
 	return err
 }
 
@@ -205,23 +221,26 @@ func (c *conn) tryRead(fd uintptr) bool {
 	}
 }
 
-// handle decodes one frame, runs its handler and delivers the answer. A panic in
-// there is a defect of ours: it is logged with its stack and costs the client
-// its connection, but no other client anything.
+// survive makes an error of a panic. A panic under a request is a defect of ours:
+// it is logged with its stack and costs the client its connection, but no other
+// client anything. It is to be deferred.
+func (c *conn) survive(err *error) {
+	if p := recover(); p != nil {
+		c.logger.Error("panic while handling a request", "panic", p, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("panic while handling a request: %v", p)
+	}
+}
+
+// handle decodes one frame, runs its handler and delivers the answer.
 func (c *conn) handle(ctx, waits context.Context, frame []byte) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.logger.Error("panic while handling a request", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic while handling a request: %v", p)
-		}
-	}()
+	defer c.survive(&err)
 	pr, err := protocol.Parse(frame, c.s.index.Served)
 	if err != nil {
 		return c.refuse(waits, err)
 	}
 	r := &api.Request{Request: pr, Listener: c.listener, ClientHost: c.host, LocalHost: c.local, Received: c.s.now()}
 	trace := c.s.tracer.request(c, r)
-	reply := c.s.index.Lookup(r.Key).Handle(ctx, c.s.deps, r)
+	reply := c.work(func() api.Reply { return c.s.index.Lookup(r.Key).Handle(ctx, c.s.deps, r) })
 	return c.deliver(waits, queued{r, reply, trace})
 }
 
@@ -299,9 +318,8 @@ func (c *conn) write(waits context.Context) {
 			}
 			c.outstanding.Add(-done)
 			done = 0
-			q.reply = q.reply.Wait(waits)
 		}
-		err := c.finish(q)
+		err := c.await(waits, q)
 		done++
 		if err == nil && len(c.queue) == 0 {
 			err = c.flush()
@@ -314,6 +332,15 @@ func (c *conn) write(waits context.Context) {
 			done = 0
 		}
 	}
+}
+
+// await finishes an answer in the writer, after the wait that it may need.
+func (c *conn) await(waits context.Context, q queued) (err error) {
+	defer c.survive(&err)
+	if q.reply.Wait != nil {
+		q.reply = c.work(func() api.Reply { return q.reply.Wait(waits) })
+	}
+	return c.finish(q)
 }
 
 // fail ends the connection from the writer's side: closing the socket wakes the

@@ -17,9 +17,9 @@ const growth = 4
 const keepBuffer = 1 << 20
 
 // buffers pools read buffers by size class: baseBuffer times growth to the
-// class's power.
+// class's power, 16 MiB at most. Larger ones are rare, and made to measure.
 type buffers struct {
-	classes [8]sync.Pool
+	classes [5]sync.Pool
 }
 
 // get returns a buffer of at least size bytes.
@@ -78,7 +78,7 @@ func (b *inbuf) reserve(size int) []byte {
 	case b.end == len(b.buf) || b.start > 0 && size > len(b.buf)-b.start:
 		target := b.buf
 		if b.start == 0 || size > len(b.buf) && b.start < len(b.buf)/2 {
-			target = b.pool.get(len(b.buf) * growth)
+			target = b.pool.get(min(len(b.buf)*growth, max(size, len(b.buf)+1)))
 		}
 		n := copy(target, b.unread())
 		if &target[0] != &b.buf[0] {

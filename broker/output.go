@@ -18,7 +18,8 @@ const (
 	copyBelow = 64 << 10
 	// streamChunk is how much of a cold segment is read and written at a time.
 	streamChunk = 256 << 10
-	// flushAbove is how much a connection gathers before it writes.
+	// flushAbove is how much a connection gathers before it writes, and how much
+	// of one answer it copies: a fetch of a thousand partitions is not held whole.
 	flushAbove = 1 << 20
 	// keepOutput is the largest encoding buffer that a connection keeps.
 	keepOutput = 64 << 10
@@ -62,7 +63,7 @@ func (o *output) add(r *api.Request, reply api.Reply) error {
 				s.Release()
 				return dst
 			}
-			if s.Len() > copyBelow {
+			if s.Len() > copyBelow || len(dst) > flushAbove {
 				o.cuts = append(o.cuts, cut{len(dst), s})
 				return dst
 			}

@@ -86,15 +86,13 @@ func (s *server) serve(ctx context.Context, l net.Listener, name string) {
 func (s *server) accept(ctx context.Context, nc net.Conn, listener string) {
 	waits, stopWaits := context.WithCancel(ctx)
 	c := &conn{s: s, nc: nc, listener: listener, host: hostOf(nc.RemoteAddr()), local: hostOf(nc.LocalAddr()), stopWaits: stopWaits}
+	c.in.pool = &s.pool
 	if err := s.admit(c); err != nil {
 		s.logger.Warn("connection refused", "peer", nc.RemoteAddr(), "err", err)
 		stopWaits()
 		nc.Close()
 		return
 	}
-	c.logger = s.logger.With("conn", c.id, "peer", nc.RemoteAddr().String())
-	c.lastActive.Store(s.now().UnixMilli())
-	c.in.pool = &s.pool
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		s.tune(tcp)
 		if raw, err := tcp.SyscallConn(); err == nil {
@@ -125,6 +123,8 @@ func (s *server) tune(tcp *net.TCPConn) {
 	}
 }
 
+// admit makes c one of the connections, unless there are too many. From then on
+// stop and the idle check may reach it: all they use is set by now.
 func (s *server) admit(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,6 +142,8 @@ func (s *server) admit(c *conn) error {
 	}
 	s.nextID++
 	c.id = s.nextID
+	c.logger = s.logger.With("conn", c.id, "peer", c.nc.RemoteAddr().String())
+	c.touch()
 	s.conns[c] = struct{}{}
 	s.perIP[c.host]++
 	return nil
@@ -156,7 +158,9 @@ func (s *server) dismiss(c *conn) {
 	}
 }
 
-// watchIdle closes connections that were silent for connections.max.idle.ms.
+// watchIdle closes connections that were silent for connections.max.idle.ms. One
+// whose request is under way here is not idle, however long the client lets it
+// wait.
 func (s *server) watchIdle() {
 	if s.maxIdle <= 0 {
 		return
@@ -172,7 +176,7 @@ func (s *server) watchIdle() {
 			}
 			before := s.now().Add(-s.maxIdle).UnixMilli()
 			for _, c := range s.all() {
-				if c.lastActive.Load() < before {
+				if c.busy.Load() == 0 && c.lastActive.Load() < before {
 					c.logger.Info("connection closed after connections.max.idle.ms")
 					c.close()
 				}
@@ -193,8 +197,9 @@ func (s *server) all() []*conn {
 
 // stop lets the requests that are under way finish, those that wait answer with
 // what there is, and returns when every connection is closed; those that take
-// longer than grace are cut. The listeners must have been closed.
-func (s *server) stop(grace time.Duration) {
+// longer than grace are cut, and abandon ends the context of their handlers. The
+// listeners must have been closed.
+func (s *server) stop(grace time.Duration, abandon func()) {
 	s.mu.Lock()
 	s.ending = true
 	s.mu.Unlock()
@@ -207,6 +212,7 @@ func (s *server) stop(grace time.Duration) {
 			c.logger.Warn("connection cut: its requests did not end in time")
 			c.close()
 		}
+		abandon()
 	})
 	defer cut.Stop()
 	s.working.Wait()

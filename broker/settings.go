@@ -2,6 +2,7 @@ package broker
 
 import (
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 
@@ -82,4 +83,8 @@ func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) (s
 	}, nil
 }
 
-func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+// milliseconds is a duration of a property. Kafka says "never" with the largest
+// number: that is the longest duration there is, and does not wrap round.
+func milliseconds(ms int64) time.Duration {
+	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}

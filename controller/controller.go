@@ -179,6 +179,9 @@ func (c *Controller) follow(ctx context.Context, r *replay) {
 		fresh, err := c.load(ctx)
 		if err == nil && fresh.img.revision >= r.img.revision {
 			c.log.Info("metadata read anew", "revision", fresh.img.revision, "behind", fresh.img.revision-r.img.revision)
+			if fresh.img.revision > r.img.revision {
+				pause = minReloadPause // watches that break off at once get nowhere; this one did
+			}
 			r = fresh
 			c.publish(r.img)
 		} else if err != nil && ctx.Err() == nil {

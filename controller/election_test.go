@@ -1,20 +1,16 @@
 package controller
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"blumfeld/integration/script"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of data-driven scripts")
-
-// TestElections replays the scripts in testdata/elections. A script is a list of commands, each followed by "----", the
-// state that it leads to, and an empty line; it goes on from one to the next. -rewrite writes down what comes out.
+// TestElections replays the scripts in testdata/elections. Each command shows the state that it leads to.
 //
 //	partition replicas=1,2,3 [isr=1,2] [leader=1]   begins anew; all named brokers are active
 //	fence 2 [unclean]      broker 2 is gone: it leaves the ISR, and leads no more
@@ -23,53 +19,17 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of data-d
 //	elect preferred|unclean|online
 //	reelect                the leader stays, with a new epoch
 func TestElections(t *testing.T) {
-	files, err := filepath.Glob("testdata/elections/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			in, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out := replayElections(t, string(in))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(out), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			} else if out != string(in) {
-				t.Errorf("run with -rewrite and look at the difference; got\n%s", out)
-			}
-		})
-	}
-}
-
-// replayElections returns the script with the states that its commands lead to.
-func replayElections(t *testing.T, script string) string {
-	var out strings.Builder
-	var e electionScript
-	expected := false
-	for line := range strings.Lines(script) {
-		switch text := strings.TrimSpace(line); {
-		case text == "" && expected: // replayElections puts it there
-			expected = false
-		case text == "" || strings.HasPrefix(text, "#"):
-			expected = false
-			out.WriteString(line)
-		case text == "----":
-			expected = true
-		case expected: // what came out before
-		default:
+	script.Run(t, "testdata/elections/*.txt", func(t *testing.T) func(string) string {
+		var e electionScript
+		return func(command string) string {
 			before := e.p
-			if err := e.run(strings.Fields(text)); err != nil {
-				t.Fatalf("%s: %v", text, err)
+			if err := e.run(strings.Fields(command)); err != nil {
+				t.Fatalf("%s: %v", command, err)
 			}
-			fmt.Fprintf(&out, "%s\n----\n%s\n\n", text, e)
-			e.check(t, text, before)
+			e.check(t, command, before)
+			return e.String()
 		}
-	}
-	return out.String()
+	})
 }
 
 type electionScript struct {

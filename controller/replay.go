@@ -156,6 +156,9 @@ func (e *imageEdit) topic(ev Event) error {
 	if err != nil {
 		return err
 	}
+	if reason := ValidateTopicName(name); reason != "" {
+		return errors.New(reason) // it would become the name of a directory
+	}
 	if exists && old.ID != rec.id {
 		e.remove(old)
 		exists = false

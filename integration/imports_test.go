@@ -37,15 +37,18 @@ var allowed = map[string][]string{
 	"integration":         {},
 	"integration/bench":   {"integration/process"},
 	"integration/process": {},
+	"integration/script":  {}, // the form of data-driven tests, for every room
 }
 
 // allowedInTests is what test files may import beyond allowed.
 var allowedInTests = map[string][]string{
 	// Handlers are tested over partitions on a log in memory.
 	"broker/api":      {"logstore", "logstore/vfs"},
-	"controller":      {"controller/storetest"},
+	"broker/replica":  {"logstore/vfs"},
+	"controller":      {"controller/storetest", "integration/script"},
 	"controller/etcd": {"controller/storetest"},
 	"integration":     {"integration/process"},
+	"logstore":        {"integration/script"},
 }
 
 // forbidden keeps rooms from what is not theirs: the standard packages behind

@@ -48,7 +48,7 @@ func BenchmarkAppendAsLeader(b *testing.B) {
 				if _, err := l.AppendAsLeader(p, 0); err != nil {
 					b.Fatal(err)
 				}
-				if i%4096 == 0 {
+				if i%((256<<20)/len(p)) == 0 { // as much stays as in BenchmarkBareWrite
 					l.SetHighWatermark(1 << 62)
 					if _, err := l.Retain(l.dir.nowMs()); err != nil {
 						b.Fatal(err)
@@ -144,5 +144,37 @@ func BenchmarkOpenClean(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+	}
+}
+
+// BenchmarkBareWrite is the limit beside BenchmarkAppendAsLeader: the same bytes by pwrite into a preallocated file.
+func BenchmarkBareWrite(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			const most = 256 << 20
+			f, err := vfs.OS{}.Create(b.TempDir() + "/f")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			p := make([]byte, size)
+			b.SetBytes(int64(size))
+			at := int64(most)
+			for b.Loop() {
+				if at+int64(size) > most {
+					at = 0
+					if err := f.Truncate(0); err != nil {
+						b.Fatal(err)
+					}
+					if err := f.Preallocate(0, most); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if _, err := f.WriteAt(p, at); err != nil {
+					b.Fatal(err)
+				}
+				at += int64(size)
+			}
+		})
 	}
 }

@@ -25,7 +25,6 @@ import (
 const (
 	deleteFolderSuffix = "-delete"
 	strayFolderSuffix  = "-stray"
-	futureFolderSuffix = "-future"
 )
 
 // DirOptions say how a directory is run. The zero value of each field but NodeID has a meaning, given in brackets.

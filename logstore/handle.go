@@ -45,10 +45,12 @@ func (h *handle) release() {
 	_ = h.f.Close()
 }
 
-// minMapping is the least number of bytes mapped at once. A growing file is mapped anew at twice the size, and the
-// old mappings, which readers may still hold, go with the handle: at most seven for a segment of 1 GiB, and
-// address space is all that they cost.
-const minMapping = 16 << 20
+// A growing file is mapped anew at four times the size; the old mappings, which readers may still hold, go with the
+// handle. At most six for a segment of 1 GiB, and address space is all that they cost.
+const (
+	minMapping    = 1 << 20
+	mappingGrowth = 4
+)
 
 // mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file.
 func (h *handle) mapped(pos int64, n int) ([]byte, error) {
@@ -62,7 +64,7 @@ func (h *handle) mapped(pos int64, n int) ([]byte, error) {
 	}
 	size := int64(minMapping)
 	for size < end {
-		size *= 2
+		size *= mappingGrowth
 	}
 	m, err := h.f.Map(size)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 
 var (
 	historySeed  = flag.Uint64("seed", 0, "replay the one history with this seed")
-	historyCount = flag.Int("histories", 25, "how many random histories to run")
-	historySteps = flag.Int("steps", 120, "how many steps a history has")
+	historyCount = flag.Int("histories", 60, "how many random histories to run")
+	historySteps = flag.Int("steps", 150, "how many steps a history has")
 )
 
 // TestHistories runs random histories of a log (append, roll, flush, truncate, retain, checkpoint, stop, kill,
@@ -589,7 +589,9 @@ func (h *history) checkProducers() {
 		if !b.HasProducerID() || b.LastOffset() < max(h.unseen, (*h.log.segments.Load())[0].base) {
 			continue
 		}
-		if p, ok := got[b.ProducerID()]; !ok || p.LastSequence < b.LastSequence() {
+		// (Where a crash brought back what retention had removed, a producer that was forgotten in between has begun
+		// anew behind it.)
+		if p, ok := got[b.ProducerID()]; !ok || p.LastSequence < b.LastSequence() && !h.ragged {
 			h.t.Errorf("producer %d: %+v, but offset %d has its sequence %d", b.ProducerID(), p, b.BaseOffset(), b.LastSequence())
 		}
 	}

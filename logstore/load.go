@@ -31,6 +31,7 @@ func (l *Log) load(clean bool) error {
 	if err := l.loadTopicID(); err != nil {
 		return err
 	}
+	l.listSnapshots(entries)
 	segments, err := l.listSegments(entries)
 	if err != nil {
 		return err
@@ -46,7 +47,6 @@ func (l *Log) load(clean bool) error {
 	if err := l.loadEpochs(); err != nil {
 		return err
 	}
-	l.listSnapshots(entries)
 	if !clean {
 		if err := l.recover(); err != nil {
 			return err

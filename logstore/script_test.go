@@ -3,81 +3,33 @@ package logstore
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	scripts "blumfeld/integration/script"
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the expected output in testdata")
-
-// TestScripts replays testdata/*.txt. A script is a list of steps: a command with key=value arguments and,
-// indented, what it prints. Lines that begin with # are comments. With -rewrite the output is written to the script
-// instead of compared.
+// TestScripts replays testdata/*.txt, each on a file system of its own. Arguments of commands are key=value.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
-	}
-}
-
-func runScript(t *testing.T, file string) {
-	p, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &script{t: t, clk: &clock{startMs}, cfg: smallConfig()}
-	s.mem = vfs.NewMem(s.clk.now)
-	defer func() {
-		if s.dir != nil {
-			s.dir.Close()
-		}
-	}()
-	var out strings.Builder
-	lines := strings.Split(string(p), "\n")
-	for i := 0; i < len(lines); i++ {
-		out.WriteString(lines[i])
-		if i < len(lines)-1 {
-			out.WriteByte('\n')
-		}
-		command := strings.TrimSpace(lines[i])
-		if command == "" || command[0] == '#' {
-			continue
-		}
-		at := i + 1
-		var want []string
-		for ; i+1 < len(lines) && strings.HasPrefix(lines[i+1], "  "); i++ {
-			want = append(want, lines[i+1][2:])
-		}
-		got := strings.TrimRight(s.run(command), "\n")
-		for line := range strings.SplitSeq(got, "\n") {
-			if got != "" {
-				out.WriteString("  " + line + "\n")
+	scripts.Run(t, "testdata/*.txt", func(t *testing.T) func(string) string {
+		s := &script{t: t, clk: &clock{startMs}, cfg: smallConfig()}
+		s.mem = vfs.NewMem(s.clk.now)
+		t.Cleanup(func() {
+			if s.dir != nil {
+				s.dir.Close()
 			}
-		}
-		if !*rewrite && got != strings.Join(want, "\n") {
-			t.Errorf("%s:%d: %s\ngot:\n%s\nwant:\n%s", file, at, command, got, strings.Join(want, "\n"))
-		}
-	}
-	if *rewrite && out.String() != string(p) {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+		})
+		return s.run
+	})
 }
 
 type script struct {

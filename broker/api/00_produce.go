@@ -30,7 +30,7 @@ const adminClientID = "__admin_client"
 // pending is a partition whose records are appended and not yet committed.
 type pending struct {
 	partition *replica.Partition
-	end       int64 // offset one past the last record
+	appended  replica.Appended
 	out       *kmsg.ProduceResponseTopicPartition
 }
 
@@ -56,8 +56,8 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 			}
 			if err == nil {
 				var w pending
-				w, err = produceOne(d, r.Version, in.Acks, name, p, op)
-				if err == nil && in.Acks == -1 && !w.partition.Committed(w.end) {
+				w, err = produceOne(d, r.Version, in.Acks, name, t.TopicID, p, op)
+				if err == nil && in.Acks == -1 && !w.partition.Committed(w.appended) {
 					waits = append(waits, w)
 				}
 			}
@@ -83,7 +83,7 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
 		for _, w := range waits {
-			if err := w.partition.WaitCommitted(ctx, w.end); err != nil {
+			if err := w.partition.WaitCommitted(ctx, w.appended); err != nil {
 				w.out.ErrorCode = code(err)
 				w.out.BaseOffset, w.out.LogAppendTime = -1, -1
 			}
@@ -116,8 +116,8 @@ func producedTopic(d *Deps, r *Request, t *kmsg.ProduceRequestTopic) (string, er
 }
 
 // produceOne appends the one batch that p carries and fills op.
-func produceOne(d *Deps, version, acks int16, topic string, p *kmsg.ProduceRequestTopicPartition, op *kmsg.ProduceResponseTopicPartition) (pending, error) {
-	partition, err := d.Partitions.Get(topic, p.Partition)
+func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, p *kmsg.ProduceRequestTopicPartition, op *kmsg.ProduceResponseTopicPartition) (pending, error) {
+	partition, err := hostedPartition(d, topic, id, version >= 13, p.Partition)
 	if err != nil {
 		return pending{}, err
 	}
@@ -129,12 +129,22 @@ func produceOne(d *Deps, version, acks int16, topic string, p *kmsg.ProduceReque
 		// No transaction can have been begun (see 22_init_producer_id.go).
 		return pending{}, kerr.InvalidTxnState
 	}
-	info, err := partition.Append(b, acks)
+	at, err := partition.Append(b, acks)
 	if err != nil {
 		return pending{}, err
 	}
-	op.BaseOffset, op.LogAppendTime, op.LogStartOffset = info.BaseOffset, info.LogAppendTime, info.LogStart
-	return pending{partition, info.LastOffset + 1, op}, nil
+	op.BaseOffset, op.LogAppendTime, op.LogStartOffset = at.BaseOffset, at.LogAppendTime, at.LogStart
+	return pending{partition, at, op}, nil
+}
+
+// hostedPartition finds a partition for a client that speaks of topics by id or
+// by name. The id matters although the name is known: the name may have gone to
+// a topic that the client never heard of.
+func hostedPartition(d *Deps, topic string, id replica.TopicID, byID bool, partition int32) (*replica.Partition, error) {
+	if byID {
+		return d.Partitions.GetByID(id, topic, partition)
+	}
+	return d.Partitions.Get(topic, partition)
 }
 
 // refuse fills op with what the client needs to know of err.

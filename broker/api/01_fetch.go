@@ -31,11 +31,12 @@ func fetch(_ context.Context, d *Deps, r *Request) Reply {
 	op := &fetchOp{
 		d: d, out: out, session: session, wanted: wanted,
 		replicaID:     in.ReplicaID,
-		minBytes:      int(in.MinBytes),
 		maxBytes:      min(int(in.MaxBytes), d.FetchMaxBytes),
 		readCommitted: in.IsolationLevel == 1,
 		deadline:      r.Received.Add(time.Duration(in.MaxWaitMillis) * time.Millisecond),
 	}
+	op.minBytes = min(int(in.MinBytes), op.maxBytes)
+	op.byID = r.Version >= 13
 	if r.Version >= 15 {
 		op.replicaID = in.ReplicaState.ID
 	}
@@ -61,6 +62,7 @@ type fetchOp struct {
 	minBytes      int
 	maxBytes      int
 	readCommitted bool
+	byID          bool // topics are named by id
 	deadline      time.Time
 
 	found []fetched // by position in wanted
@@ -87,18 +89,12 @@ func (o *fetchOp) read() (ready bool) {
 		w, f := &o.wanted[i], &o.found[i]
 		*f = fetched{err: w.err}
 		if f.err == nil {
-			f.partition, f.err = o.d.Partitions.Get(w.topic, w.partition)
+			f.partition, f.err = hostedPartition(o.d, w.topic, w.topicID, o.byID, w.partition)
 		}
 		if f.err == nil {
-			f.result, f.err = f.partition.Fetch(replica.FetchParams{
-				Offset:             w.offset,
-				MaxBytes:           max(min(int(w.maxBytes), left), 0),
-				AtLeastOne:         o.bytes == 0,
-				ReadCommitted:      o.readCommitted,
-				ReplicaID:          o.replicaID,
-				CurrentLeaderEpoch: w.currentLeaderEpoch,
-				LastFetchedEpoch:   w.lastFetchedEpoch,
-			})
+			p := o.params(w)
+			p.MaxBytes, p.AtLeastOne = max(min(p.MaxBytes, left), 0), o.bytes == 0
+			f.result, f.err = f.partition.Fetch(p)
 		}
 		if f.err != nil || f.result.Diverging != nil {
 			ready = true
@@ -106,7 +102,38 @@ func (o *fetchOp) read() (ready bool) {
 		o.bytes += f.result.Slice.Len()
 		left -= f.result.Slice.Len()
 	}
-	return ready || o.bytes >= o.minBytes
+	return ready || o.bytes >= o.minBytes || o.bytes > 0 && o.cannotGrow()
+}
+
+// params asks for what the client wants of a partition.
+func (o *fetchOp) params(w *fetchPartition) replica.FetchParams {
+	return replica.FetchParams{
+		Offset:             w.offset,
+		MaxBytes:           int(w.maxBytes),
+		ReadCommitted:      o.readCommitted,
+		ReplicaID:          o.replicaID,
+		CurrentLeaderEpoch: w.currentLeaderEpoch,
+		LastFetchedEpoch:   w.lastFetchedEpoch,
+	}
+}
+
+// cannotGrow says whether waiting is no use although min.bytes were not found.
+// Kafka cuts batches where a bound falls, and counts the pieces; here only whole
+// ones are read, so that bounds as large as min.bytes would never be filled. And
+// a read ends with its segment: what follows comes with the next request.
+func (o *fetchOp) cannotGrow() bool {
+	bytes := 0
+	for i := range o.wanted {
+		if o.found[i].partition == nil {
+			continue
+		}
+		there, more := o.found[i].partition.Available(o.params(&o.wanted[i]))
+		if more {
+			return true
+		}
+		bytes += max(o.found[i].result.Slice.Len(), min(there, int(o.wanted[i].maxBytes)))
+	}
+	return bytes >= o.minBytes
 }
 
 func (o *fetchOp) release() {
@@ -119,21 +146,42 @@ func (o *fetchOp) release() {
 // wait finishes the request when enough bytes are there, or max.wait is over.
 func (o *fetchOp) wait(ctx context.Context) Reply {
 	waiter := replica.NewWaiter(int64(o.minBytes))
-	for i := range o.found {
-		if p := o.found[i].partition; p != nil {
-			p.Register(waiter)
-			defer p.Unregister(waiter)
+	watched := make([]*replica.Partition, len(o.found))
+	defer func() {
+		for _, p := range watched {
+			if p != nil {
+				p.Unregister(waiter)
+			}
 		}
+	}()
+	// watch registers with partitions that are not watched yet: all at first, and
+	// later those that took the place of a deleted one of the same name.
+	watch := func() (changed bool) {
+		for i := range o.found {
+			p := o.found[i].partition
+			if p == nil || p == watched[i] {
+				continue
+			}
+			if watched[i] != nil {
+				watched[i].Unregister(waiter)
+			}
+			p.Register(waiter)
+			watched[i], changed = p, true
+		}
+		return changed
 	}
+	watch()
 	timer := time.NewTimer(o.deadline.Sub(o.d.Now()))
 	defer timer.Stop()
 	for !o.read() {
-		// Bytes that arrived between registering and this read are counted twice:
-		// the waiter is ready too early then, and reads once more for nothing.
-		waiter.Reset(int64(max(o.minBytes-o.bytes, 1)))
 		o.release()
+		if watch() {
+			continue
+		}
+		waiter.Found(int64(o.bytes))
 		select {
 		case <-waiter.Ready():
+			waiter.Reset(int64(o.minBytes))
 			continue
 		case <-timer.C:
 		case <-ctx.Done():

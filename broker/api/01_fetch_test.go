@@ -173,6 +173,61 @@ func TestFetchWaits(t *testing.T) {
 	}
 }
 
+// TestFetchDoesNotWaitForWhatCannotCome asks for more than its own bounds, or a
+// segment's end, let through: it is answered at once with what there is.
+func TestFetchDoesNotWaitForWhatCannotCome(t *testing.T) {
+	f := newFixture(t)
+	f.topic("t", 1)
+	small := f.topic("small", 1, "segment.bytes", "1048576")
+	for range 3 {
+		f.append("t", 0, 1, 2, 3)
+	}
+	one := len(f.records(f.fetchReply(t.Context(), fetchOf("t", [16]byte{}, 12, 6)))[0][0])
+	big := batch.NewBuilder().Add(batch.Record{Timestamp: 1, Value: make([]byte, 400_000)})
+	for range 5 {
+		f.appendBatch("small", 0, big)
+	}
+	for _, tc := range []struct {
+		name                        string
+		topic                       string
+		maxBytes, partitionMax, min int
+		want                        int // bytes at least
+	}{
+		{"min.bytes above max.bytes", "t", 2 * one, 1 << 20, 1 << 30, 2 * one},
+		{"max.bytes inside a batch", "t", 2*one + 10, 1 << 20, 2*one + 10, 2 * one},
+		{"max.partition.fetch.bytes inside a batch", "t", 1 << 20, 2*one + 10, 2*one + 5, 2 * one},
+		{"the end of a segment", "small", 1 << 20, 10 << 20, 1 << 20, 800_000},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			req := fetchOf(tc.topic, small.ID, 12, 0)
+			req.MaxBytes, req.MinBytes = int32(tc.maxBytes), int32(tc.min)
+			req.Topics[0].Partitions[0].PartitionMaxBytes = int32(tc.partitionMax)
+			req.MaxWaitMillis = math.MaxInt32
+			r := fetch(t.Context(), f.Deps, f.request(req))
+			if r.Wait != nil {
+				t.Fatal("it waits")
+			}
+			if got := len(f.records(r)[0][0]); got < tc.want {
+				t.Errorf("%d bytes, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestTopicIDsOfAnotherTime holds that who names a topic by id never reaches
+// another one that has its name by now.
+func TestTopicIDsOfAnotherTime(t *testing.T) {
+	f := newFixture(t)
+	f.topic("t", 1)
+	_, err := f.Partitions.GetByID([16]byte{7}, "t", 0)
+	equal(t, "error", code(err), kerr.UnknownTopicID.Code)
+	p, err := f.Partitions.GetByID(f.partition("t", 0).Log().TopicID(), "t", 0)
+	equal(t, "error", err, nil)
+	equal(t, "partition", p, f.partition("t", 0))
+	_, err = f.Partitions.GetByID(p.Log().TopicID(), "t", 5)
+	equal(t, "error", code(err), kerr.UnknownTopicOrPartition.Code)
+}
+
 // TestFetchSession plays a session: full, then only what changed (KIP-227).
 func TestFetchSession(t *testing.T) {
 	f := newFixture(t)

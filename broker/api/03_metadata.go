@@ -12,16 +12,21 @@ import (
 )
 
 // Metadata, key 3, versions 0 to 13. Topics are looked up by name or, from
-// version 10 on, by id (KIP-516); auto-creation as the client (from version 4
-// on) and auto.create.topics.enable allow.
+// version 12 on, by id (KIP-516: versions 10 and 11 have the field, and Kafka
+// refuses a request that uses it); auto-creation as the client (from version 4
+// on) and auto.create.topics.enable allow. A topic that is asked for twice is
+// answered once.
 //
-// Deviation: Apache Kafka answers LEADER_NOT_AVAILABLE to the request that
+// Deviation: Apache Kafka answers UNKNOWN_TOPIC_OR_PARTITION to the request that
 // creates a topic. Here the topic is served before the answer leaves, so the
 // answer carries it.
 
 func metadata(ctx context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.MetadataRequest)
 	out := in.ResponseKind().(*kmsg.MetadataResponse)
+	if r.Version < 12 && slices.ContainsFunc(in.Topics, needsIDs) {
+		return answer(refuseMetadata(in, out))
+	}
 	image := d.Partitions.Image()
 
 	all := in.Topics == nil || r.Version == 0 && len(in.Topics) == 0
@@ -34,8 +39,12 @@ func metadata(ctx context.Context, d *Deps, r *Request) Reply {
 			autoCreate(ctx, d, names)
 			image = d.Partitions.Image()
 		}
+		seen := make(map[topicKey]bool, len(in.Topics))
 		for _, want := range in.Topics {
-			out.Topics = append(out.Topics, findTopic(d, r, image, want))
+			if key := keyOf(&want); !seen[key] {
+				seen[key] = true
+				out.Topics = append(out.Topics, findTopic(d, r, image, want))
+			}
 		}
 	}
 	out.Brokers = metadataBrokers(d, r, image)
@@ -54,21 +63,55 @@ func metadata(ctx context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
+// topicKey is how a request names a topic: by id if it has one.
+type topicKey struct {
+	id   [16]byte
+	name string
+	null bool
+}
+
+func keyOf(t *kmsg.MetadataRequestTopic) topicKey {
+	switch {
+	case t.TopicID != [16]byte{}:
+		return topicKey{id: t.TopicID}
+	case t.Topic == nil:
+		return topicKey{null: true}
+	}
+	return topicKey{name: *t.Topic}
+}
+
+// needsIDs says whether t can only be meant as an id.
+func needsIDs(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil || t.TopicID != [16]byte{} }
+
+// refuseMetadata answers INVALID_REQUEST for every topic.
+func refuseMetadata(in *kmsg.MetadataRequest, out *kmsg.MetadataResponse) *kmsg.MetadataResponse {
+	for _, t := range in.Topics {
+		ot := kmsg.NewMetadataResponseTopic()
+		ot.ErrorCode, ot.TopicID, ot.Topic = kerr.InvalidRequest.Code, t.TopicID, t.Topic
+		if ot.Topic == nil {
+			ot.Topic = kmsg.StringPtr("")
+		}
+		out.Topics = append(out.Topics, ot)
+	}
+	return out
+}
+
 func mayAutoCreate(d *Deps, r *Request, in *kmsg.MetadataRequest) bool {
 	return d.Config.Bool("auto.create.topics.enable") && (r.Version < 4 || in.AllowAutoTopicCreation)
 }
 
-// missing answers the names that the image does not know.
+// missing answers the names that the image does not know, each once.
 func missing(image *controller.Image, topics []kmsg.MetadataRequestTopic) (names []string) {
 	for _, t := range topics {
-		if t.Topic == nil || t.TopicID != [16]byte{} {
+		if needsIDs(t) {
 			continue
 		}
-		if _, ok := image.Topic(*t.Topic); !ok && !slices.Contains(names, *t.Topic) {
+		if _, ok := image.Topic(*t.Topic); !ok {
 			names = append(names, *t.Topic)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // autoCreate creates topics with the broker's defaults and waits until they are
@@ -103,9 +146,6 @@ func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataR
 		}
 		out.TopicID = want.TopicID
 		out.ErrorCode = kerr.UnknownTopicID.Code
-		if r.Version < 12 {
-			out.Topic = kmsg.StringPtr("")
-		}
 		return out
 	case want.Topic == nil:
 		out.ErrorCode = kerr.InvalidTopicException.Code
@@ -116,6 +156,7 @@ func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataR
 		return describeTopic(d, r, t)
 	}
 	out.Topic = want.Topic
+	out.IsInternal = controller.IsInternalTopic(*want.Topic)
 	out.ErrorCode = kerr.UnknownTopicOrPartition.Code
 	if controller.ValidateTopicName(*want.Topic) != "" {
 		out.ErrorCode = kerr.InvalidTopicException.Code

@@ -24,8 +24,12 @@ const (
 const minEvictionAge = 2 * time.Minute
 
 // maxCachedPartitions bounds the memory of all sessions together, whatever
-// clients name in their requests: about 200 bytes each.
-const maxCachedPartitions = 1 << 20
+// clients name in their requests: about 250 bytes each. The name of a topic that
+// cannot exist may be long; it counts as one more for each nameUnit bytes.
+const (
+	maxCachedPartitions = 1 << 20
+	nameUnit            = 250
+)
 
 // FetchSessions remembers what each fetching client asked for and was told, so
 // that its requests and answers can leave out what did not change (KIP-227). A
@@ -34,15 +38,17 @@ type FetchSessions struct {
 	slots int // max.incremental.fetch.session.cache.slots
 	now   func() time.Time
 
-	// mu guards all below, and is taken after no other lock.
+	limit int // maxCachedPartitions
+
+	// mu guards all below. It is taken below a session's mu.
 	mu         sync.Mutex
 	sessions   map[int32]*fetchSession
-	partitions int // over all sessions
+	partitions int // over all sessions, as counted in them
 }
 
 // NewFetchSessions keeps at most so many sessions.
 func NewFetchSessions(slots int, now func() time.Time) *FetchSessions {
-	return &FetchSessions{slots: slots, now: now, sessions: make(map[int32]*fetchSession)}
+	return &FetchSessions{slots: slots, now: now, limit: maxCachedPartitions, sessions: make(map[int32]*fetchSession)}
 }
 
 // fetchSession is one client's session. Its requests come one after the other
@@ -51,6 +57,7 @@ type fetchSession struct {
 	id       int32
 	usesIDs  bool
 	lastUsed time.Time // guarded by FetchSessions.mu
+	counted  int       // of FetchSessions.partitions; guarded by its mu
 
 	mu    sync.Mutex
 	epoch int32 // that the next request must carry
@@ -58,9 +65,13 @@ type fetchSession struct {
 	// that each gets its turn when responses fill up.
 	order *list.List
 	byKey map[sessionKey]*list.Element
+	size  int // partitions, long names counted for more
 	// full: the response to come must tell everything.
 	full bool
 }
+
+// size is what a cached partition counts towards maxCachedPartitions.
+func (k *sessionKey) size() int { return 1 + len(k.topic)/nameUnit }
 
 // sessionKey names a partition as the client does: by id from version 13 on,
 // by name before.
@@ -72,15 +83,12 @@ type sessionKey struct {
 
 // fetchPartition is one partition of a request, its topic resolved.
 type fetchPartition struct {
-	topic              string
-	topicID            [16]byte
-	partition          int32
-	offset             int64
-	maxBytes           int32
-	currentLeaderEpoch int32
-	lastFetchedEpoch   int32
-	err                error            // the topic cannot be resolved
-	cached             *cachedPartition // in a session
+	topic     string
+	topicID   [16]byte
+	partition int32
+	fetchFrom
+	err    error            // the topic cannot be resolved
+	cached *cachedPartition // in a session
 }
 
 func (w *fetchPartition) sameTopic(t *kmsg.FetchResponseTopic) bool {
@@ -90,10 +98,23 @@ func (w *fetchPartition) sameTopic(t *kmsg.FetchResponseTopic) bool {
 // cachedPartition is what a session asks for and has been told of a partition.
 type cachedPartition struct {
 	key           sessionKey
-	want          kmsg.FetchRequestTopicPartition
+	want          fetchFrom
 	highWatermark int64
 	logStart      int64
 	failed        bool // the last answer was an error: the next must say that it ended
+}
+
+// fetchFrom is what a request says of a partition. It holds nothing of the
+// request's memory, which is the connection's read buffer.
+type fetchFrom struct {
+	offset             int64
+	maxBytes           int32
+	currentLeaderEpoch int32
+	lastFetchedEpoch   int32
+}
+
+func fetchFromOf(p *kmsg.FetchRequestTopicPartition) fetchFrom {
+	return fetchFrom{p.FetchOffset, p.PartitionMaxBytes, p.CurrentLeaderEpoch, p.LastFetchedEpoch}
 }
 
 // changed says whether the client must hear of p.
@@ -126,7 +147,9 @@ func (c *FetchSessions) begin(in *kmsg.FetchRequest, image *controller.Image) (*
 		}
 		return nil, resolve(in, image), nil
 	}
-	s := c.find(in.SessionID)
+	c.mu.Lock()
+	s := c.sessions[in.SessionID]
+	c.mu.Unlock()
 	if s == nil {
 		return nil, nil, kerr.FetchSessionIDNotFound
 	}
@@ -139,9 +162,15 @@ func (c *FetchSessions) begin(in *kmsg.FetchRequest, image *controller.Image) (*
 		return nil, nil, kerr.FetchSessionTopicIDError
 	}
 	s.epoch = nextEpoch(s.epoch)
-	before := s.order.Len()
 	s.update(in)
-	c.resized(s.order.Len() - before)
+	if s.order.Len() == 0 {
+		// Nothing is left of it: the answer says so, and the slot is free.
+		c.drop(s.id)
+		return nil, nil, nil
+	}
+	if !c.used(s) {
+		return nil, nil, kerr.FetchSessionIDNotFound
+	}
 	return s, s.wanted(image), nil
 }
 
@@ -152,20 +181,22 @@ func nextEpoch(e int32) int32 {
 	return e + 1
 }
 
-func (c *FetchSessions) find(id int32) *fetchSession {
+// used notes that s was used, and counts what it has grown or shrunk by; s.mu is
+// held. A session that has become too large, or was removed meanwhile, is none
+// any more: the client falls back to full requests.
+func (c *FetchSessions) used(s *fetchSession) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.sessions[id]
-	if s != nil {
-		s.lastUsed = c.now()
+	if c.sessions[s.id] != s {
+		return false
 	}
-	return s
-}
-
-func (c *FetchSessions) resized(by int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.partitions += by
+	if c.partitions+s.size-s.counted > c.limit && s.size > s.counted {
+		c.remove(s)
+		return false
+	}
+	c.partitions += s.size - s.counted
+	s.counted, s.lastUsed = s.size, c.now()
+	return true
 }
 
 func (c *FetchSessions) drop(id int32) {
@@ -180,9 +211,7 @@ func (c *FetchSessions) remove(s *fetchSession) {
 		return
 	}
 	delete(c.sessions, s.id)
-	// order is only ever changed under s.mu, which must not be taken below mu;
-	// the length alone is read here, and resized makes up for a change under way.
-	c.partitions -= s.order.Len()
+	c.partitions -= s.counted
 }
 
 // open makes a session for a full request, or answers nil where there is no
@@ -193,25 +222,25 @@ func (c *FetchSessions) open(in *kmsg.FetchRequest) *fetchSession {
 		order: list.New(), byKey: make(map[sessionKey]*list.Element),
 	}
 	s.update(in)
-	size := s.order.Len()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if size == 0 || c.slots <= 0 {
+	if s.size == 0 || c.slots <= 0 {
 		return nil
 	}
-	if len(c.sessions) >= c.slots || c.partitions+size > maxCachedPartitions {
+	full := func() bool { return len(c.sessions) >= c.slots || c.partitions+s.size > c.limit }
+	if full() {
 		c.evict(now)
 	}
-	if len(c.sessions) >= c.slots || c.partitions+size > maxCachedPartitions {
+	if full() {
 		return nil
 	}
 	for s.id == 0 || c.sessions[s.id] != nil {
 		s.id = rand.Int32N(math.MaxInt32) + 1
 	}
-	s.lastUsed = now
+	s.lastUsed, s.counted = now, s.size
 	c.sessions[s.id] = s
-	c.partitions += size
+	c.partitions += s.size
 	return s
 }
 
@@ -233,13 +262,15 @@ func (c *FetchSessions) evict(now time.Time) {
 func (s *fetchSession) update(in *kmsg.FetchRequest) {
 	for i := range in.Topics {
 		t := &in.Topics[i]
-		for _, p := range t.Partitions {
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
 			key := sessionKey{t.Topic, t.TopicID, p.Partition}
 			if e := s.byKey[key]; e != nil {
-				e.Value.(*cachedPartition).want = p
+				e.Value.(*cachedPartition).want = fetchFromOf(p)
 				continue
 			}
-			s.byKey[key] = s.order.PushBack(&cachedPartition{key: key, want: p, highWatermark: -1, logStart: -1})
+			s.byKey[key] = s.order.PushBack(&cachedPartition{key: key, want: fetchFromOf(p), highWatermark: -1, logStart: -1})
+			s.size += key.size()
 		}
 	}
 	for _, t := range in.ForgottenTopics {
@@ -248,6 +279,7 @@ func (s *fetchSession) update(in *kmsg.FetchRequest) {
 			if e := s.byKey[key]; e != nil {
 				s.order.Remove(e)
 				delete(s.byKey, key)
+				s.size -= key.size()
 			}
 		}
 	}
@@ -258,7 +290,7 @@ func (s *fetchSession) wanted(image *controller.Image) []fetchPartition {
 	out := make([]fetchPartition, 0, s.order.Len())
 	for e := s.order.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*cachedPartition)
-		w := want(c.key.topic, c.key.topicID, s.usesIDs, &c.want, image)
+		w := want(c.key.topic, c.key.topicID, s.usesIDs, c.key.partition, c.want, image)
 		w.cached = c
 		out = append(out, w)
 	}
@@ -303,18 +335,15 @@ func resolve(in *kmsg.FetchRequest, image *controller.Image) []fetchPartition {
 	for i := range in.Topics {
 		t := &in.Topics[i]
 		for j := range t.Partitions {
-			out = append(out, want(t.Topic, t.TopicID, in.Version >= 13, &t.Partitions[j], image))
+			p := &t.Partitions[j]
+			out = append(out, want(t.Topic, t.TopicID, in.Version >= 13, p.Partition, fetchFromOf(p), image))
 		}
 	}
 	return out
 }
 
-func want(topic string, id [16]byte, byID bool, p *kmsg.FetchRequestTopicPartition, image *controller.Image) fetchPartition {
-	w := fetchPartition{
-		topic: topic, topicID: id, partition: p.Partition,
-		offset: p.FetchOffset, maxBytes: p.PartitionMaxBytes,
-		currentLeaderEpoch: p.CurrentLeaderEpoch, lastFetchedEpoch: p.LastFetchedEpoch,
-	}
+func want(topic string, id [16]byte, byID bool, partition int32, asked fetchFrom, image *controller.Image) fetchPartition {
+	w := fetchPartition{topic: topic, topicID: id, partition: partition, fetchFrom: asked}
 	if byID {
 		t, ok := image.TopicByID(id)
 		if !ok {

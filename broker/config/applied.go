@@ -20,9 +20,9 @@ func applied() []string {
 
 		// Topics and what is written to them.
 		"num.partitions", "default.replication.factor", "auto.create.topics.enable", "delete.topic.enable",
-		"min.insync.replicas", "message.max.bytes", "compression.type",
+		"min.insync.replicas", "message.max.bytes",
 		"fetch.max.bytes", "max.incremental.fetch.session.cache.slots", "max.request.partition.size.limit",
-		"producer.id.expiration.ms", "transaction.max.timeout.ms", "request.timeout.ms",
+		"producer.id.expiration.ms", "producer.id.expiration.check.interval.ms", "transaction.max.timeout.ms", "request.timeout.ms",
 
 		// Defaults of topic keys.
 		"log.segment.bytes", "log.roll.ms", "log.roll.hours", "log.roll.jitter.ms", "log.roll.jitter.hours",

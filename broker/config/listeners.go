@@ -41,10 +41,11 @@ type Listeners struct {
 func securityProtocols() []string { return []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"} }
 
 // Listeners parses what is configured about listeners, with the rules and errors
-// of Kafka's KafkaConfig and SocketServerConfigs. Two things differ. A node that
-// is its own controller needs no controller listener. And only PLAINTEXT is
-// spoken here, so that another protocol is an error and not a port that answers
-// nobody.
+// of Kafka's KafkaConfig and SocketServerConfigs. Three things differ. A node that
+// is its own controller needs no controller listener. A listener on 0.0.0.0 needs
+// no advertised one: like no host at all it is every interface, and each client
+// is told the address by which it came. And only PLAINTEXT is spoken here, so
+// that another protocol is an error and not a port that answers nobody.
 func (v Values) Listeners() (Listeners, error) {
 	var ls Listeners
 	protocols, err := v.protocolMap()
@@ -68,6 +69,11 @@ func (v Values) Listeners() (Listeners, error) {
 		}
 	}
 	ls.Advertised = slices.Clone(ls.Bound)
+	for i := range ls.Advertised {
+		if everyInterface(ls.Advertised[i].Host) {
+			ls.Advertised[i].Host = ""
+		}
+	}
 	if advertised, ok := v.Lookup("advertised.listeners"); ok {
 		if ls.Advertised, err = parseListeners(splitList(advertised), protocols, false); err != nil {
 			return ls, err
@@ -76,6 +82,9 @@ func (v Values) Listeners() (Listeners, error) {
 	}
 	return ls, v.checkListeners(ls, all)
 }
+
+// everyInterface says whether a host to listen on is no address in particular.
+func everyInterface(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
 
 func (v Values) checkListeners(ls Listeners, all []Listener) error {
 	advertised, bound := listenerNames(ls.Advertised), listenerNames(all)

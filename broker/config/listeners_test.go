@@ -41,7 +41,8 @@ func TestListeners(t *testing.T) {
 		{"listeners=SSL://:1,CONTROLLER://:2", error + "'[SSL://:1, CONTROLLER://:2]': No security protocol defined for listener CONTROLLER"},
 		{"listeners=CONTROLLER://:9093", "!There must be at least one broker advertised listener. Perhaps all listeners appear in controller.listener.names?"},
 		{"listeners=", "!Configuration 'listeners' must not be empty. Valid values include: any non-empty value"},
-		{"listeners=PLAINTEXT://0.0.0.0:9092", "!advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."},
+		{"listeners=PLAINTEXT://:1;advertised.listeners=PLAINTEXT://0.0.0.0:1", "!advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."},
+		{"listeners=PLAINTEXT://:1,CONTROLLER://0.0.0.0:2", "!advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."},
 		{"listeners=PLAINTEXT://:1;advertised.listeners=SSL://h:1", "!inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options based on currently configured listeners are SSL"},
 		{"listeners=PLAINTEXT://:1;advertised.listeners=PLAINTEXT://h:1,SSL://h:2", "!advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. Found PLAINTEXT,SSL. The valid options based on the current configuration are PLAINTEXT"},
 		{"listeners=PLAINTEXT://:1;advertised.listeners=PLAINTEXT://h", error + "'[PLAINTEXT://h]': Unable to parse PLAINTEXT://h to a broker endpoint"},
@@ -55,6 +56,8 @@ func TestListeners(t *testing.T) {
 		{"early.start.listeners=NOPE", "!early.start.listeners contains listener NOPE, but this is not contained in listeners or controller.listener.names"},
 
 		// Ours alone.
+		{"listeners=PLAINTEXT://0.0.0.0:9092", "PLAINTEXT://0.0.0.0:9092 | PLAINTEXT://:9092 |  | PLAINTEXT"},
+		{"listeners=PLAINTEXT://[::]:9092", "PLAINTEXT://[::]:9092 | PLAINTEXT://:9092 |  | PLAINTEXT"},
 		{"listeners=PLAINTEXT://:1,SSL://:2", "!listener SSL speaks SSL, and only PLAINTEXT is supported yet"},
 		{"listeners=PLAINTEXT://localhost:99999", "!listener PLAINTEXT: there is no port 99999"},
 		{"listeners=PLAINTEXT://localhost:-1", "!listener PLAINTEXT: there is no port -1"},

@@ -65,7 +65,7 @@ func (s *Set) plan(image *controller.Image, t *controller.Topic, h *hosted) (wor
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h == nil {
-		h = &hosted{}
+		h = &hosted{id: t.ID}
 		s.topics[t.Name] = h
 	}
 	for n := len(h.partitions); n < len(t.Partitions); n++ {
@@ -160,7 +160,7 @@ func (s *Set) remove(image *controller.Image) {
 	var gone []*hosted
 	s.mu.Lock()
 	for name, h := range s.topics {
-		if t, ok := image.Topic(name); !ok || t.ID != h.source.ID {
+		if t, ok := image.Topic(name); !ok || t.ID != h.id {
 			gone = append(gone, h)
 			delete(s.topics, name)
 			for n := range h.partitions {

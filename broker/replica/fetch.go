@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"math"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/logstore"
@@ -51,20 +53,18 @@ func (p *Partition) Fetch(f FetchParams) (FetchResult, error) {
 			// The fetcher's epoch is older than anything the leader remembers.
 			return r, kerr.OffsetOutOfRange
 		}
+		if f.Offset < r.Offsets.LogStart {
+			// Whatever the epochs: truncating would not bring the fetcher back into
+			// the log.
+			return r, kerr.OffsetOutOfRange
+		}
 		if epoch < f.LastFetchedEpoch || end < f.Offset {
 			r.Diverging = &EpochEnd{epoch, end}
 			return r, nil
 		}
 	}
-	limit := r.Offsets.HighWatermark
-	switch {
-	case f.ReplicaID >= 0:
-		limit = r.Offsets.LogEnd
-	case f.ReadCommitted:
-		limit = r.Offsets.LastStable
-	}
 	var err error
-	r.Slice, err = p.log.Read(f.Offset, limit, f.MaxBytes, f.AtLeastOne)
+	r.Slice, err = p.log.Read(f.Offset, f.limit(r.Offsets), f.MaxBytes, f.AtLeastOne)
 	if err != nil {
 		return r, err
 	}
@@ -74,6 +74,35 @@ func (p *Partition) Fetch(f FetchParams) (FetchResult, error) {
 		return r, kerr.NotLeaderForPartition
 	}
 	return r, nil
+}
+
+// limit is the first offset that the fetcher may not see.
+func (f *FetchParams) limit(at logstore.Offsets) int64 {
+	switch {
+	case f.ReplicaID >= 0:
+		return at.LogEnd
+	case f.ReadCommitted:
+		return at.LastStable
+	}
+	return at.HighWatermark
+}
+
+// Available answers how many bytes Fetch could return now if MaxBytes were no
+// bound, and whether there are more that it would still not return, because one
+// read ends with its segment. Nothing is read.
+func (p *Partition) Available(f FetchParams) (bytes int, more bool) {
+	limit := f.limit(p.log.Offsets())
+	size := func(limit int64) int {
+		s, err := p.log.Read(f.Offset, limit, math.MaxInt32, true)
+		if err != nil {
+			return 0
+		}
+		defer s.Release()
+		return s.Len()
+	}
+	bytes = size(limit)
+	// If the run reaches the limit, its last batch holds the offset before it.
+	return bytes, bytes > 0 && f.Offset < limit-1 && size(limit-1) == bytes
 }
 
 // followed records that a follower has everything below offset.

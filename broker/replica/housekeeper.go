@@ -9,15 +9,19 @@ import (
 	"blumfeld/logstore"
 )
 
-// HousekeeperOptions sets how often what is done.
+// HousekeeperOptions sets how often what is done; what has no positive interval is
+// never done.
 type HousekeeperOptions struct {
 	Retention  time.Duration // log.retention.check.interval.ms
 	Checkpoint time.Duration // log.flush.offset.checkpoint.interval.ms: recovery points and log starts
+	Flush      time.Duration // log.flush.scheduler.interval.ms: looks for logs whose flush.ms is over
+	Producers  time.Duration // producer.id.expiration.check.interval.ms
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
 
-// Housekeeper runs retention and checkpoints over a set's partitions.
+// Housekeeper runs over a set's partitions what nobody waits for: retention,
+// flushes by time, the forgetting of silent producers, checkpoints.
 type Housekeeper struct {
 	opts    HousekeeperOptions
 	set     *Set
@@ -30,6 +34,8 @@ func StartHousekeeper(set *Set, o HousekeeperOptions) *Housekeeper {
 	ctx, stop := context.WithCancel(context.Background())
 	h := &Housekeeper{opts: o, set: set, stop: stop}
 	h.every(ctx, o.Retention, h.retain)
+	h.every(ctx, o.Flush, h.flush)
+	h.every(ctx, o.Producers, h.expireProducers)
 	for _, d := range set.Dirs() {
 		h.every(ctx, o.Checkpoint, func() { h.checkpoint(d) })
 	}
@@ -69,6 +75,22 @@ func (h *Housekeeper) retain() {
 		} else if n > 0 {
 			h.opts.Logger.Info("segments deleted by retention", "topic", p.topic, "partition", p.id, "segments", n)
 		}
+	}
+}
+
+func (h *Housekeeper) flush() {
+	now := h.opts.Now().UnixMilli()
+	for p := range h.set.All() {
+		if err := p.log.FlushIfDue(now); err != nil {
+			h.opts.Logger.Error("flush failed", "topic", p.topic, "partition", p.id, "err", err)
+		}
+	}
+}
+
+func (h *Housekeeper) expireProducers() {
+	now := h.opts.Now().UnixMilli()
+	for p := range h.set.All() {
+		p.log.ExpireProducers(now)
 	}
 }
 

@@ -79,7 +79,9 @@ func (p *Partition) Apply(s controller.PartitionState) error {
 	}
 	p.hw.Unlock()
 	if s.Leader == p.nodeID {
-		if newEpoch {
+		// An epoch that the log knows already (this broker led before it was
+		// restarted) began earlier, and is no change of the log.
+		if latest, ok := p.log.LatestEpoch(); newEpoch && !(ok && latest == s.LeaderEpoch) {
 			if err := p.log.AssignEpochStart(s.LeaderEpoch, p.log.Offsets().LogEnd); err != nil {
 				return fmt.Errorf("partition %s-%d: start of leader epoch %d: %w", p.topic, p.id, s.LeaderEpoch, err)
 			}
@@ -140,26 +142,34 @@ func (p *Partition) CheckLeader(callersEpoch int32) error {
 	return p.leads(callersEpoch)
 }
 
+// Appended is what became of a batch: where it is in the log, and the leader
+// epoch in which it was appended. Another leader may have replaced it since.
+type Appended struct {
+	logstore.AppendInfo
+	LeaderEpoch int32
+}
+
 // Append appends one batch as leader. With acks -1 (all) it is refused with
 // NOT_ENOUGH_REPLICAS while too few replicas are in sync. The caller then waits
-// with WaitCommitted for info.LastOffset+1.
-func (p *Partition) Append(b batch.Batch, acks int16) (logstore.AppendInfo, error) {
+// with WaitCommitted.
+func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if err := p.leads(-1); err != nil {
-		return logstore.AppendInfo{}, err
+		return Appended{}, err
 	}
 	if acks == -1 && !p.enoughInSync() {
-		return logstore.AppendInfo{}, kerr.NotEnoughReplicas
+		return Appended{}, kerr.NotEnoughReplicas
 	}
-	info, err := p.log.AppendAsLeader(b, p.state.LeaderEpoch)
-	if err != nil {
-		return info, err
+	a := Appended{LeaderEpoch: p.state.LeaderEpoch}
+	var err error
+	if a.AppendInfo, err = p.log.AppendAsLeader(b, a.LeaderEpoch); err != nil {
+		return a, err
 	}
-	if !info.Duplicate {
+	if !a.Duplicate {
 		p.advance(int64(len(b)))
 	}
-	return info, nil
+	return a, nil
 }
 
 func (p *Partition) enoughInSync() bool {
@@ -169,52 +179,64 @@ func (p *Partition) enoughInSync() bool {
 }
 
 // advance recomputes the high watermark after the log grew by some bytes or a
-// follower moved, and wakes those for whom something became visible.
+// follower moved, and wakes those for whom something became visible. Of appends
+// that run side by side the first to come here may make the other's bytes
+// visible too: each counts its own, whether or not it moves the high watermark.
 func (p *Partition) advance(bytes int64) {
 	p.hw.Lock()
 	defer p.hw.Unlock()
 	at := p.log.Offsets()
 	hw := p.progress.highWatermark(at.LogEnd, at.HighWatermark)
-	if hw <= at.HighWatermark {
-		return
+	if hw > at.HighWatermark {
+		p.log.SetHighWatermark(hw)
+		p.commits.release(hw)
+		if len(p.progress.followers) > 0 {
+			// What became visible may be more than what was just appended.
+			bytes = everything
+		}
 	}
-	p.log.SetHighWatermark(hw)
-	p.commits.release(hw)
-	if len(p.progress.followers) > 0 {
-		// What became visible may be more than what was just appended.
-		bytes = everything
+	if bytes > 0 {
+		p.waiters.add(bytes)
 	}
-	p.waiters.add(bytes)
 }
 
-// Committed says whether everything below offset is committed.
-func (p *Partition) Committed(offset int64) bool {
-	return p.log.Offsets().HighWatermark >= offset
+// Committed says whether the batch is committed. It says no once the leader
+// epoch is another than the one it was appended in: what is at its offsets may
+// be somebody else's by now.
+func (p *Partition) Committed(a Appended) bool {
+	// In this order: if the epoch is still the same, so it was before.
+	return p.log.Offsets().HighWatermark > a.LastOffset && p.State().LeaderEpoch == a.LeaderEpoch
 }
 
-// WaitCommitted waits until everything below offset is committed. It answers
-// NOT_LEADER_OR_FOLLOWER if leadership was lost meanwhile, and REQUEST_TIMED_OUT
-// when ctx ends first: the record is in the log then, and may yet be committed.
-func (p *Partition) WaitCommitted(ctx context.Context, offset int64) error {
-	if p.Committed(offset) {
+// WaitCommitted waits until the batch is committed. It answers
+// NOT_LEADER_OR_FOLLOWER if leadership was lost since it was appended, and
+// REQUEST_TIMED_OUT when ctx ends first: the batch is in the log then, and may
+// yet be committed.
+func (p *Partition) WaitCommitted(ctx context.Context, a Appended) error {
+	if p.Committed(a) {
 		return nil
 	}
-	epoch := p.State().LeaderEpoch
-	done := p.commits.add(offset)
-	for !p.Committed(offset) {
-		if err := p.CheckLeader(epoch); err != nil {
-			return kerr.NotLeaderForPartition
-		}
-		select {
-		case <-done:
-			if !p.Committed(offset) {
-				return kerr.NotLeaderForPartition
-			}
-		case <-ctx.Done():
-			return kerr.RequestTimedOut
-		}
+	done := p.commits.add(a.LastOffset + 1)
+	defer p.commits.remove(done)
+	if p.Committed(a) {
+		return nil
 	}
-	return nil
+	if p.CheckLeader(a.LeaderEpoch) != nil {
+		return kerr.NotLeaderForPartition
+	}
+	timedOut := false
+	select {
+	case <-done:
+	case <-ctx.Done():
+		timedOut = true
+	}
+	switch {
+	case p.Committed(a):
+		return nil
+	case timedOut && p.CheckLeader(a.LeaderEpoch) == nil:
+		return kerr.RequestTimedOut
+	}
+	return kerr.NotLeaderForPartition
 }
 
 // Register makes w hear of everything that becomes visible in the partition.

@@ -59,6 +59,7 @@ type place struct {
 
 // hosted is one topic's partitions on this broker.
 type hosted struct {
+	id         TopicID
 	source     *controller.Topic // the image's topic that was last applied
 	partitions []*Partition      // by number; nil: not here, or see failed
 	failed     []error           // by number: why a partition that belongs here is not served
@@ -97,6 +98,23 @@ func (s *Set) Get(topic string, partition int32) (*Partition, error) {
 		return nil, fmt.Errorf("%w: %w", kerr.KafkaStorageError, err)
 	}
 	return nil, kerr.NotLeaderForPartition
+}
+
+// GetByID is Get for a topic that is known by id, and by the name that it had
+// when that was looked up: UNKNOWN_TOPIC_ID if the name has gone to another topic
+// since, or will in the image that is being applied.
+func (s *Set) GetByID(id TopicID, topic string, partition int32) (*Partition, error) {
+	s.mu.RLock()
+	h := s.topics[topic]
+	s.mu.RUnlock()
+	if h == nil || h.id != id {
+		return nil, kerr.UnknownTopicID
+	}
+	p, err := s.Get(topic, partition)
+	if p != nil && p.log.TopicID() != id {
+		return nil, kerr.UnknownTopicID
+	}
+	return p, err
 }
 
 // All yields every partition that is served here, in no particular order.

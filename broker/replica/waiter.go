@@ -2,6 +2,7 @@ package replica
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -31,8 +32,13 @@ func NewWaiter(need int64) *Waiter {
 // has to wait on (see Reset).
 func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 
-// Reset makes the waiter wait for need bytes more.
+// Reset makes the waiter wait for need bytes. It is called before what is there
+// is read, and Found afterwards: bytes that come in between are counted by both,
+// which wakes too early, and none is counted by neither.
 func (w *Waiter) Reset(need int64) { w.need.Store(need) }
+
+// Found counts the bytes that a read found.
+func (w *Waiter) Found(bytes int64) { w.add(bytes) }
 
 func (w *Waiter) add(bytes int64) {
 	if w.need.Add(-bytes) > 0 {
@@ -100,6 +106,13 @@ func (q *commitQueue) add(offset int64) <-chan struct{} {
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, commitWait{offset, done})
 	return done
+}
+
+// remove takes back what add returned: its owner no longer waits.
+func (q *commitQueue) remove(done <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(w commitWait) bool { return w.done == done })
 }
 
 func (q *commitQueue) release(highWatermark int64) {

@@ -42,6 +42,29 @@ func TestWaiterHearsOfEnoughBytesOverAllPartitions(t *testing.T) {
 	}
 }
 
+// TestBytesAroundAReadAreCounted has bytes come before the read that a waiter is
+// reset for, and after it: those that were found count too.
+func TestBytesAroundAReadAreCounted(t *testing.T) {
+	var l waitList
+	w := NewWaiter(200)
+	l.register(w)
+	l.add(150)
+	w.Found(0) // the read came before them
+	if ready(w) {
+		t.Fatal("ready after 150 of 200 bytes")
+	}
+	l.add(60)
+	if !ready(w) {
+		t.Fatal("not ready after 210 of 200 bytes")
+	}
+	w.Reset(200)
+	w.Found(150)
+	l.add(60)
+	if !ready(w) {
+		t.Fatal("not ready although 150 bytes were found and 60 came")
+	}
+}
+
 // TestNoAppendIsMissed registers while others append: each waiter must hear of
 // bytes that came after its registration.
 func TestNoAppendIsMissed(t *testing.T) {

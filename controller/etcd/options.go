@@ -61,7 +61,8 @@ func (o *Options) setDefaults() error {
 // Bounds on what a restart reads, and on what one request may hold.
 const (
 	segmentBytes    = 4 << 20 // of the write-ahead log
-	snapshotEntries = 5_000   // raft entries between snapshots
+	snapshotEntries = 1_000   // raft entries between snapshots: a restart replays up to as many, about 40 us each
+	catchUpEntries  = 5_000   // raft entries kept in memory for other voters that lag
 	compactEvery    = 10_000  // revisions between compactions
 	compactKeep     = 1_000   // revisions that a compaction leaves, for watches that lag
 	maxRequestBytes = 3 << 19 // 1.5 MiB, etcd's default: controller.MaxTxnBytes and what goes around it
@@ -97,7 +98,7 @@ func (o *Options) serverConfig(lg *zap.Logger) (config.ServerConfig, error) {
 		StrictReconfigCheck:     true,
 		MaxLearners:             1,
 		SnapshotCount:           snapshotEntries,
-		SnapshotCatchUpEntries:  snapshotEntries / 2,
+		SnapshotCatchUpEntries:  catchUpEntries,
 		MaxSnapFiles:            2,
 		MaxWALFiles:             0, // maintenance.purge does it, by need instead of every 30 s
 		BackendBatchInterval:    backendCommit,

@@ -52,7 +52,8 @@ func (r *recentMessages) repeated(message string, now time.Time) bool {
 	return false
 }
 
-// level maps etcd's levels to ours.
+// level maps etcd's levels to ours. Its warnings (a slow fsync, an answer that came late) are for the operator of an
+// etcd; whoever runs a broker sees them when asking for more than warnings.
 func level(l zapcore.Level) slog.Level {
 	switch {
 	case l < zapcore.InfoLevel:
@@ -60,7 +61,7 @@ func level(l zapcore.Level) slog.Level {
 	case l == zapcore.InfoLevel:
 		return slog.LevelDebug
 	case l == zapcore.WarnLevel:
-		return slog.LevelWarn
+		return slog.LevelInfo
 	default:
 		return slog.LevelError
 	}

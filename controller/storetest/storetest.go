@@ -1,4 +1,4 @@
-// Package storetest holds the contract of controller.Store as tests that every implementation passes. It must not know
+// Package storetest owns the contract of controller.Store, as tests that every implementation passes. It must not know
 // any implementation.
 package storetest
 

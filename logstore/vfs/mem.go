@@ -564,7 +564,7 @@ func (f *memFile) Map(n int64) (Mapping, error) {
 		return nil, pathError("mmap", f.name, fs.ErrClosed)
 	}
 	m := &memMapping{fs: f.fs, node: f.node, p: make([]byte, n)}
-	copy(m.p, f.node.data)
+	m.used = int64(copy(m.p, f.node.data))
 	f.node.maps = append(f.node.maps, m)
 	return m, nil
 }
@@ -585,21 +585,25 @@ type memMapping struct {
 	fs   *Mem
 	node *memNode
 	p    []byte
+	used int64 // bytes of p that were ever part of the file
 }
 
 const poison = 0xdb
 
 func (m *memMapping) changed(c memChange, data []byte) {
 	if c.p == nil {
-		if c.off < int64(len(m.p)) {
-			for i := range m.p[c.off:] {
-				m.p[c.off+int64(i)] = poison
-			}
-		}
+		m.poison(c.off)
 		return
 	}
 	if c.off < int64(len(m.p)) {
-		copy(m.p[c.off:], data[c.off:c.off+int64(len(c.p))])
+		n := copy(m.p[c.off:], data[c.off:c.off+int64(len(c.p))])
+		m.used = max(m.used, c.off+int64(n))
+	}
+}
+
+func (m *memMapping) poison(from int64) {
+	for i := from; i < m.used; i++ {
+		m.p[i] = poison
 	}
 }
 
@@ -609,8 +613,6 @@ func (m *memMapping) Unmap() error {
 	m.fs.mu.Lock()
 	defer m.fs.mu.Unlock()
 	m.node.maps = slices.DeleteFunc(m.node.maps, func(o *memMapping) bool { return o == m })
-	for i := range m.p {
-		m.p[i] = poison
-	}
+	m.poison(0)
 	return nil
 }

@@ -5,6 +5,9 @@
 // It reads them off the decoders in kmsg's generated source, which is regular
 // enough to be taken for a description of the messages, and the only one in the
 // module. Anything in them that it does not know ends it with an error.
+//
+// It owns the reading of that source. It must not know what any request means,
+// nor how the table is walked.
 package main
 
 import (

@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"blumfeld/protocol"
+)
+
+// wire plays the part of the connection's read loop: it moves bytes from a
+// stream through an inbuf, and hands on the frames.
+type wire struct {
+	in   inbuf
+	room int // as conn.readRoom
+}
+
+// fill reads at most n bytes of stream and answers what is left of it.
+func (w *wire) fill(stream []byte, n int) (rest []byte) {
+	room := w.in.reserve(w.room)
+	n = copy(room, stream[:min(n, len(stream))])
+	w.in.end += n
+	return stream[n:]
+}
+
+// frames takes every whole frame out of the buffer.
+func (w *wire) frames(t *testing.T, each func(frame []byte)) {
+	t.Helper()
+	for {
+		before := len(w.in.unread())
+		frame, rest, need, err := protocol.NextFrame(w.in.unread(), 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if need > 0 {
+			w.room = before + need
+			return
+		}
+		each(frame)
+		w.in.consume(before - len(rest))
+	}
+}
+
+func frameOf(body []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
+}
+
+// TestFramesComeOutAsTheyWentIn sends frames of random sizes in reads of random
+// sizes, with pauses in which an empty buffer is given back.
+func TestFramesComeOutAsTheyWentIn(t *testing.T) {
+	for seed := range uint64(200) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			// size is of any order of magnitude below 1<<most.
+			size := func(most int) int { return random.IntN(1 << random.IntN(most+1)) }
+			var stream []byte
+			var want [][]byte
+			largest := 0
+			for range 1 + random.IntN(40) {
+				body := make([]byte, size(20))
+				for i := range body {
+					body[i] = byte(random.Uint32())
+				}
+				want = append(want, body)
+				stream = append(stream, frameOf(body)...)
+				largest = max(largest, len(body)+4)
+			}
+			w := &wire{in: inbuf{pool: &buffers{}}, room: 4}
+			for len(stream) > 0 {
+				before := len(stream)
+				stream = w.fill(stream, 1+size(20))
+				if len(stream) == before {
+					t.Fatalf("no room to read into: %d unread, frame of %d", len(w.in.unread()), w.room)
+				}
+				w.frames(t, func(got []byte) {
+					if !bytes.Equal(got, want[0]) {
+						t.Fatalf("a frame of %d bytes came out with %d, or different", len(want[0]), len(got))
+					}
+					want = want[1:]
+				})
+				if bound := max(baseBuffer*growth, largest*growth); len(w.in.buf) > bound {
+					t.Fatalf("a buffer of %d bytes for frames of at most %d", len(w.in.buf), largest)
+				}
+				if w.in.empty() && random.IntN(2) == 0 {
+					w.in.release()
+				}
+			}
+			if len(want) > 0 || !w.in.empty() {
+				t.Fatalf("%d frames and %d bytes are left", len(want), len(w.in.unread()))
+			}
+		})
+	}
+}
+
+// TestBufferGrowsWithWhatArrives claims 100 MB: what is allocated keeps to a
+// multiple of what has come, and ends at the frame's size.
+func TestBufferGrowsWithWhatArrives(t *testing.T) {
+	const claimed = 100 << 20
+	w := &wire{in: inbuf{pool: &buffers{}}, room: 4}
+	chunk := make([]byte, 128<<10)
+	binary.BigEndian.PutUint32(chunk, claimed)
+	done := false
+	for arrived := 0; !done; {
+		n := min(len(chunk), claimed+4-arrived)
+		arrived += n - len(w.fill(chunk[:n], n))
+		if bound := max(baseBuffer, growth*arrived); cap(w.in.buf) > bound || cap(w.in.buf) > claimed+4 {
+			t.Fatalf("a buffer of %d bytes when %d of %d have arrived", cap(w.in.buf), arrived, claimed)
+		}
+		clear(chunk[:4])
+		w.frames(t, func(frame []byte) { done = len(frame) == claimed })
+	}
+}
