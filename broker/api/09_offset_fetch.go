@@ -106,21 +106,27 @@ func fetchGroupOffsets(d *Deps, image *controller.Image, version int16, g kmsg.O
 	for _, o := range got.Offsets {
 		committed[key{o.Topic, o.Partition}] = committedOffset(o)
 	}
+	var unknown []kmsg.OffsetFetchResponseGroupTopic // at the end, as in Kafka
 	for i, t := range g.Topics {
 		o := kmsg.NewOffsetFetchResponseGroupTopic()
 		o.Topic, o.TopicID = t.Topic, t.TopicID
+		if version >= 10 && names[i] == "" {
+			for _, p := range t.Partitions {
+				o.Partitions = append(o.Partitions, noOffset(p, kerr.UnknownTopicID))
+			}
+			unknown = append(unknown, o)
+			continue
+		}
 		for _, p := range t.Partitions {
 			offset, ok := committed[key{names[i], p}]
-			switch {
-			case version >= 10 && names[i] == "":
-				offset = noOffset(p, kerr.UnknownTopicID)
-			case !ok:
+			if !ok {
 				offset = noOffset(p, nil)
 			}
 			o.Partitions = append(o.Partitions, offset)
 		}
 		out.Topics = append(out.Topics, o)
 	}
+	out.Topics = append(out.Topics, unknown...)
 	return out
 }
 
