@@ -50,6 +50,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// Whoever asks a second time does not want to wait for the orderly end.
+	context.AfterFunc(ctx, stop)
 	err = broker.Run(ctx, broker.Config{
 		Values:    values,
 		Trace:     o.trace,

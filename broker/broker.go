@@ -51,12 +51,17 @@ type Started struct {
 
 // Run runs a broker until ctx ends, then stops it in an orderly way: no new
 // request is taken, those under way are finished, logs are flushed and marked as
-// cleanly closed. An error before Ready says why it could not start.
+// cleanly closed. An error before Ready says why it could not start; that ctx
+// ended meanwhile is none.
 func Run(ctx context.Context, c Config) error {
 	begun := c.Now()
 	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
 	defer b.close()
 	if err := b.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			c.Logger.Info("stopped while starting", "err", err)
+			return nil
+		}
 		return err
 	}
 	c.Ready(Started{
@@ -76,6 +81,7 @@ type broker struct {
 	Config
 	nodeID      int32
 	endpoints   []controller.Endpoint // what clients are told
+	tracer      *tracer
 	listeners   []*openListener
 	dirs        []*logstore.Dir
 	store       controller.Store
@@ -94,6 +100,10 @@ type broker struct {
 
 func (b *broker) start(ctx context.Context) error {
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	var err error
+	if b.tracer, err = newTracer(b.Trace, b.TraceOut); err != nil {
+		return err
+	}
 	if err := b.listen(); err != nil {
 		return err
 	}
@@ -232,10 +242,6 @@ func (b *broker) register(ctx context.Context) error {
 }
 
 func (b *broker) serve() error {
-	tracer, err := newTracer(b.Trace, b.TraceOut)
-	if err != nil {
-		return err
-	}
 	b.producers = api.NewProducerIDs(b.controller)
 	deps := &api.Deps{
 		NodeID:        b.nodeID,
@@ -253,7 +259,7 @@ func (b *broker) serve() error {
 	if err != nil {
 		return err
 	}
-	b.server = newServer(limits, deps, tracer)
+	b.server = newServer(limits, deps, b.tracer)
 	for _, l := range b.listeners {
 		for _, s := range l.sockets {
 			b.server.serve(b.ctx, s, l.Name)

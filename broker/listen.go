@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -32,7 +33,10 @@ func bind(l config.Listener) (*openListener, error) {
 		}
 	}
 	var absent error
-	for _, host := range hosts {
+	for i, host := range hosts {
+		if slices.Contains(hosts[:i], host) {
+			continue // named twice in the hosts file
+		}
 		s, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(b.Port))))
 		switch {
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):

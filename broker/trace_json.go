@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strconv"
 
@@ -12,8 +13,13 @@ import (
 	"blumfeld/protocol/batch"
 )
 
-// maxTracedElements bounds each list in a traced message.
-const maxTracedElements = 1000
+// What is traced of a message is bounded: each list, each string, and the line,
+// whose lists end early when it is longer.
+const (
+	maxTracedElements = 1000
+	maxTracedString   = 1000
+	maxTracedLine     = 256 << 10
+)
 
 // secretFields are masked wherever they stand: SASL exchanges, SCRAM
 // credentials, delegation tokens.
@@ -71,7 +77,10 @@ func appendStruct(dst []byte, v reflect.Value) []byte {
 	dst = append(dst, '{')
 	first := true
 	sensitive := v.FieldByName("IsSensitive")
-	masked := sensitive.IsValid() && sensitive.Kind() == reflect.Bool && sensitive.Bool() || secretConfig(v)
+	masked := secretConfig(v)
+	if sensitive.IsValid() && sensitive.Kind() == reflect.Bool {
+		masked = sensitive.Bool()
+	}
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		if name == "UnknownTags" || name == "Version" {
@@ -92,15 +101,20 @@ func appendStruct(dst []byte, v reflect.Value) []byte {
 	return append(dst, '}')
 }
 
-// secretConfig says whether v is a configuration entry in a request that sets a
-// secret; in responses IsSensitive tells.
+// secretConfig says whether v is a configuration entry in a request that may set
+// a secret: a key that is one, or that we do not know, as one with a listener's
+// prefix is not. In responses IsSensitive tells.
 func secretConfig(v reflect.Value) bool {
 	name := v.FieldByName("Name")
 	if !name.IsValid() || name.Kind() != reflect.String || !v.FieldByName("Value").IsValid() {
 		return false
 	}
-	d, ok := config.BrokerDefs().Lookup(name.String())
-	return ok && d.Sensitive()
+	for _, defs := range []*config.Defs{config.BrokerDefs(), config.TopicDefs(), config.GroupDefs(), config.ClientMetricsDefs()} {
+		if d, ok := defs.Lookup(name.String()); ok {
+			return d.Sensitive()
+		}
+	}
+	return true
 }
 
 func appendList(dst []byte, field string, v reflect.Value) []byte {
@@ -109,7 +123,7 @@ func appendList(dst []byte, field string, v reflect.Value) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if i == maxTracedElements {
+		if i == maxTracedElements || len(dst) > maxTracedLine {
 			dst = append(dst, `"… `...)
 			dst = strconv.AppendInt(dst, int64(v.Len()-i), 10)
 			dst = append(dst, ` more"`...)
@@ -129,7 +143,7 @@ func appendBytes(dst []byte, field string, v reflect.Value) []byte {
 	dst = strconv.AppendInt(dst, int64(len(b)), 10)
 	if field == "Records" || field == "RecordBatches" {
 		dst = append(dst, `,"batches":[`...)
-		for n := 0; n < maxTracedElements; n++ {
+		for n := 0; n < maxTracedElements && len(dst) <= maxTracedLine; n++ {
 			h, rest, err := batch.Next(b)
 			if err != nil {
 				break
@@ -214,6 +228,9 @@ func collectErrors(v reflect.Value, found func(int16)) {
 }
 
 func appendString(dst []byte, s string) []byte {
+	if len(s) > maxTracedString {
+		s = fmt.Sprintf("%s… %d bytes", s[:maxTracedString], len(s))
+	}
 	quoted, err := json.Marshal(s)
 	if err != nil {
 		return append(dst, `""`...)

@@ -511,3 +511,42 @@ func TestCleanOpenIsCheap(t *testing.T) {
 		t.Errorf("%d files opened, %d closed: idle logs hold files open", ops[vfs.OpOpen], ops[vfs.OpClose])
 	}
 }
+
+// TestNewEpochEndsTheCleanShutdown: a new leader epoch is a change like any other, so the marker that lets the next
+// start believe the files goes before it; leading again in the same epoch is none.
+func TestNewEpochEndsTheCleanShutdown(t *testing.T) {
+	mem, clk := vfs.NewMem(nil), &clock{startMs}
+	marked := func() bool {
+		_, err := mem.Stat("/data/" + cleanShutdownFile)
+		return err == nil
+	}
+	for epoch, begins := range []bool{true, false, true} {
+		d := openTestDir(t, mem, clk)
+		l, err := d.Open("t", 0, testTopicID, smallConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !begins {
+			epoch--
+		}
+		was := marked()
+		if err := l.AssignEpochStart(int32(epoch), l.Offsets().LogEnd); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := marked(), was && !begins; got != want {
+			t.Errorf("epoch %d: marked %v, want %v", epoch, got, want)
+		}
+		if _, err := l.AppendAsLeader(records(1, startMs, "v"), int32(epoch)); err != nil {
+			t.Fatal(err)
+		}
+		if marked() {
+			t.Errorf("epoch %d: still marked after an append", epoch)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !marked() {
+			t.Errorf("epoch %d: not marked after an orderly close", epoch)
+		}
+	}
+}

@@ -115,8 +115,13 @@ func (l *Log) AssignEpochStart(epoch int32, offset int64) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
+	if latest, ok := l.LatestEpoch(); ok && latest == epoch {
+		return nil // it has begun already; an idle log that is led again stays untouched
+	}
+	if err := l.touch(); err != nil {
+		return err
+	}
 	l.epochs.assign(epoch, offset)
-	l.dirty.Store(true)
 	return nil
 }
 

@@ -44,6 +44,17 @@ func testOptions(t testing.TB) Options {
 	return Options{Dir: t.TempDir(), NodeID: 1, NoSync: true}
 }
 
+// leakyDir is a folder for an Open that fails: what it leaks may go on writing there for a moment, which t.TempDir
+// takes for a failure of the test.
+func leakyDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, testOptions(t)) })
 }
@@ -285,6 +296,7 @@ func TestDamage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := testOptions(t)
+			opts.Dir = leakyDir(t)
 			s := open(t, opts)
 			for i := range 200 {
 				putOnce(t, s, fmt.Sprintf("key %d", i), make([]byte, 100))
