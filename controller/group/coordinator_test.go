@@ -270,8 +270,8 @@ func TestNaturalBatching(t *testing.T) {
 	started := make(chan struct{}, 1000)
 	var blocking atomic.Bool
 	store := controller.NewFaultyMemStore(controller.Faults{BeforeTxn: func(ctx context.Context, _ []controller.Cond, _ []controller.Op) error {
+		txns.Add(1)
 		if blocking.Load() {
-			txns.Add(1)
 			started <- struct{}{}
 			select {
 			case <-gate:
@@ -283,6 +283,7 @@ func TestNaturalBatching(t *testing.T) {
 	cl := newClock()
 	c := open(t, store, cl, nil)
 	blocking.Store(true)
+	txns.Store(0)
 	var answers []<-chan CommitResponse
 	send := func(i int) {
 		answers = append(answers, c.Commit(CommitRequest{Group: "g", Generation: -1, Offsets: []OffsetToCommit{{"t", int32(i % 300), int64(i), -1, ""}}}))
@@ -310,6 +311,86 @@ func TestNaturalBatching(t *testing.T) {
 	}
 	if got := offsets(t, c, "g"); len(got) != 300 || got[299].Offset != 899 || got[0].Offset != 900 {
 		t.Errorf("%d offsets: %v", len(got), got)
+	}
+	if n := txns.Load(); n != 2 {
+		t.Errorf("%d transactions for the first commit and the 1,000 behind it", n)
+	}
+}
+
+// TestOutage: while the store is away groups that need no write go on, nobody waits, and afterwards all is as it was.
+func TestOutage(t *testing.T) {
+	var away atomic.Bool
+	store := controller.NewFaultyMemStore(controller.Faults{
+		BeforeTxn: func(context.Context, []controller.Cond, []controller.Op) error {
+			if away.Load() {
+				return errors.New("injected")
+			}
+			return nil
+		},
+		BeforeRange: func(context.Context, string) error {
+			if away.Load() {
+				return errors.New("injected")
+			}
+			return nil
+		},
+	})
+	cl := newClock()
+	c := open(t, store, cl, nil)
+	// Groups of one shard.
+	var ids []string
+	for i := 0; len(ids) < 3; i++ {
+		if id := fmt.Sprint("g", i); c.shard(id) == c.shards[0] {
+			ids = append(ids, id)
+		}
+	}
+	members := make(map[string]string)
+	for _, id := range ids {
+		members[id] = stable(t, c, cl, id, "t")
+		commit(t, c, id, members[id], 1, OffsetToCommit{"t", 0, 1, -1, ""})
+	}
+	hit, quiet, rebalancing := ids[0], ids[1], ids[2]
+
+	away.Store(true)
+	if errs := commit(t, c, hit, members[hit], 1, OffsetToCommit{"t", 0, 2, -1, ""}); !errors.Is(errs[0], kerr.CoordinatorNotAvailable) {
+		t.Fatalf("commit: %v", errs[0])
+	}
+	for range 3 {
+		cl.pass(c, 9*time.Second)
+		if err := beat(t, c, quiet, members[quiet], 1); err != nil {
+			t.Errorf("heartbeat of a group that writes nothing: %v", err)
+		}
+		if err := beat(t, c, rebalancing, members[rebalancing], 1); err != nil {
+			t.Errorf("heartbeat of a group that writes nothing: %v", err)
+		}
+		if errs := commit(t, c, quiet, members[quiet], 1, OffsetToCommit{"t", 0, 2, -1, ""}); !errors.Is(errs[0], kerr.CoordinatorNotAvailable) {
+			t.Errorf("commit: %v", errs[0])
+		}
+	}
+	if got := offsets(t, c, quiet); len(got) != 1 || got[0].Offset != 1 {
+		t.Errorf("fetched: %v", got)
+	}
+	if f := c.FetchOffsets(FetchRequest{Group: hit}); !errors.Is(f.Err, kerr.CoordinatorNotAvailable) {
+		t.Errorf("fetched from the group that was hit: %+v", f)
+	}
+	if j := await(t, c.Join(consumer(rebalancing, "client", members[rebalancing], "t", "u"))); j.Err != nil || j.Generation != 2 {
+		t.Errorf("join: %+v", j)
+	}
+	if s := await(t, c.Sync(SyncRequest{Group: rebalancing, MemberID: members[rebalancing], Generation: 2})); !errors.Is(s.Err, kerr.CoordinatorNotAvailable) {
+		t.Errorf("sync: %+v", s)
+	}
+	if j := await(t, c.Join(consumer("new"+ids[0], "client", "", "t"))); c.shard("new"+ids[0]) == c.shards[0] && !errors.Is(j.Err, kerr.CoordinatorNotAvailable) {
+		t.Errorf("join of a new group: %+v", j)
+	}
+	away.Store(false)
+	for _, id := range ids {
+		for errors.Is(beat(t, c, id, members[id], 1), kerr.CoordinatorNotAvailable) {
+		}
+		if err := beat(t, c, id, members[id], 1); err != nil {
+			t.Errorf("%s afterwards: %v", id, err)
+		}
+		if errs := commit(t, c, id, members[id], 1, OffsetToCommit{"t", 0, 3, -1, ""}); errs[0] != nil {
+			t.Errorf("%s afterwards: %v", id, errs[0])
+		}
 	}
 }
 
