@@ -74,8 +74,8 @@
 // two keys.
 //
 // Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
-// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out. The
-// key's value says whose it is.
+// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which
+// is when it next wants to write: until then what it reads from memory may be old. The key's value says whose it is.
 //
 // # When the store fails
 //
