@@ -2,11 +2,8 @@ package group
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,59 +11,26 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/integration/script"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the machine does into testdata/scripts, to be read before it is committed")
-
-// TestScripts replays testdata/scripts: a line at the margin is an event, the indented lines below are its effects and,
-// last, the state that follows.
+// TestScripts replays testdata/scripts: under each event its effects and, last, the state that follows.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/scripts/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := newScript(t)
-			var out strings.Builder
-			for line := range strings.Lines(string(want)) {
-				switch {
-				case strings.HasPrefix(line, "  "):
-					continue
-				case strings.TrimSpace(line) == "" || line[0] == '#':
-					out.WriteString(line)
-				default:
-					out.WriteString(line)
-					s.out = &out
-					s.run(strings.Fields(line))
-				}
-			}
-			if out.String() == string(want) {
-				return
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			got, wanted := strings.Split(out.String(), "\n"), strings.Split(string(want), "\n")
-			for i := range max(len(got), len(wanted)) {
-				if i >= len(got) || i >= len(wanted) || got[i] != wanted[i] {
-					t.Fatalf("line %d: got\n%s\nwant\n%s", i+1, strings.Join(got[i:min(i+4, len(got))], "\n"), strings.Join(wanted[min(i, len(wanted)):min(i+4, len(wanted))], "\n"))
-				}
-			}
-		})
-	}
+	script.Run(t, "testdata/scripts/*.txt", func(t *testing.T) func(string) string {
+		p := newPlay(t)
+		return func(command string) string {
+			p.out.Reset()
+			p.run(strings.Fields(command))
+			return p.out.String()
+		}
+	})
 }
 
-type script struct {
+// play runs the commands of one script on a machine and a clock of its own.
+type play struct {
 	t        *testing.T
-	out      *strings.Builder
+	out      strings.Builder
 	cfg      Config
 	g        *machine
 	start    time.Time
@@ -76,15 +40,15 @@ type script struct {
 	ids      int
 }
 
-func newScript(t *testing.T) *script {
-	s := &script{t: t, cfg: testConfig(), start: time.Unix(1_000_000, 0), answered: make(map[string]bool)}
-	s.now = s.start
-	s.g = newMachine("g", &s.cfg, s.now)
-	return s
+func newPlay(t *testing.T) *play {
+	p := &play{t: t, cfg: testConfig(), start: time.Unix(1_000_000, 0), answered: make(map[string]bool)}
+	p.now = p.start
+	p.g = newMachine("g", &p.cfg, p.now)
+	return p
 }
 
 // run executes one line: a command, then words or key=value.
-func (s *script) run(words []string) {
+func (p *play) run(words []string) {
 	args := make(map[string]string)
 	var plain []string
 	for _, w := range words[1:] {
@@ -101,7 +65,7 @@ func (s *script) run(words []string) {
 		}
 		n, err := strconv.ParseInt(v, 10, 32)
 		if err != nil {
-			s.t.Fatalf("%v: %v", words, err)
+			p.t.Fatalf("%v: %v", words, err)
 		}
 		return int32(n)
 	}
@@ -114,16 +78,17 @@ func (s *script) run(words []string) {
 	has := func(word string) bool { return slices.Contains(plain, word) }
 	to := func() ticket {
 		if len(plain) == 0 {
-			s.t.Fatalf("%v: a name for the request is missing", words)
+			p.t.Fatalf("%v: a name for the request is missing", words)
 		}
 		return plain[0]
 	}
 	switch words[0] {
 	case "new":
-		*s = script{t: s.t, out: s.out, cfg: testConfig(), start: s.start, now: s.now, answered: make(map[string]bool)}
-		s.cfg.MaxSize = int(number("max-size", 1<<30))
-		s.cfg.InitialRebalanceDelayMs = number("delay", 0)
-		s.g = newMachine("g", &s.cfg, s.now)
+		p.cfg, p.stored, p.ids = testConfig(), nil, 0
+		clear(p.answered)
+		p.cfg.MaxSize = int(number("max-size", 1<<30))
+		p.cfg.InitialRebalanceDelayMs = number("delay", 0)
+		p.g = newMachine("g", &p.cfg, p.now)
 	case "join":
 		r := &JoinRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), ClientID: "client", ClientHost: "host",
 			SessionTimeoutMs: number("session", 10_000), RebalanceTimeoutMs: number("rebalance", 60_000), ProtocolType: "consumer",
@@ -140,8 +105,8 @@ func (s *script) run(words []string) {
 				r.Protocols = append(r.Protocols, Protocol{name, subscription(strings.Split(topics, ",")...)})
 			}
 		}
-		s.ids++
-		s.step(joinEvent{to(), r, fmt.Sprint("m", s.ids)})
+		p.ids++
+		p.step(joinEvent{to(), r, fmt.Sprint("m", p.ids)})
 	case "sync":
 		r := &SyncRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1),
 			ProtocolType: text("type"), Protocol: text("protocol")}
@@ -152,9 +117,9 @@ func (s *script) run(words []string) {
 				r.Assignments[id] = []byte(part)
 			}
 		}
-		s.step(syncEvent{to(), r})
+		p.step(syncEvent{to(), r})
 	case "heartbeat":
-		s.step(heartbeatEvent{"heartbeat", &HeartbeatRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}})
+		p.step(heartbeatEvent{"heartbeat", &HeartbeatRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}})
 	case "leave":
 		r := &LeaveRequest{Group: "g"}
 		if args["instance"] != "" || args["member"] != "" {
@@ -163,116 +128,116 @@ func (s *script) run(words []string) {
 		for _, id := range plain {
 			r.Members = append(r.Members, LeavingMember{MemberID: id})
 		}
-		s.step(leaveEvent{"leave", r})
+		p.step(leaveEvent{"leave", r})
 	case "commit":
-		s.step(commitEvent{"commit", &CommitRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}})
+		p.step(commitEvent{"commit", &CommitRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}})
 	case "delete":
-		s.step(deleteEvent{"delete"})
+		p.step(deleteEvent{"delete"})
 	case "delete-offsets":
-		fmt.Fprintf(s.out, "  %s, subscribed to %s: %v\n", describeError(s.g.checkDeleteOffsets()), args["topic"], s.g.subscribed(args["topic"]))
+		fmt.Fprintf(&p.out, "%s, subscribed to %s: %v\n", describeError(p.g.checkDeleteOffsets()), args["topic"], p.g.subscribed(args["topic"]))
 	case "expiry":
-		at, ok := s.g.expiry(args["topic"], s.start)
+		at, ok := p.g.expiry(args["topic"], p.start)
 		if !ok {
-			fmt.Fprintf(s.out, "  never\n")
+			fmt.Fprintf(&p.out, "never\n")
 		} else {
-			fmt.Fprintf(s.out, "  counts from +%v\n", at.Sub(s.start))
+			fmt.Fprintf(&p.out, "counts from +%v\n", at.Sub(p.start))
 		}
 	case "advance":
 		d, err := time.ParseDuration(plain[0])
 		if err != nil {
-			s.t.Fatal(err)
+			p.t.Fatal(err)
 		}
-		end := s.now.Add(d)
-		for n := 0; !s.g.wake.IsZero() && !s.g.wake.After(end); n++ {
+		end := p.now.Add(d)
+		for n := 0; !p.g.wake.IsZero() && !p.g.wake.After(end); n++ {
 			if n > 1000 {
-				s.t.Fatal("ticks without end")
+				p.t.Fatal("ticks without end")
 			}
-			s.now = s.g.wake
-			s.effects(tickEvent{})
+			p.now = p.g.wake
+			p.effects(tickEvent{})
 		}
-		s.now = end
-		s.state()
+		p.now = end
+		p.state()
 	case "restart":
-		if s.stored == nil {
-			s.t.Fatal("nothing was stored")
+		if p.stored == nil {
+			p.t.Fatal("nothing was stored")
 		}
-		s.g = restore("g", &s.cfg, s.stored, s.now)
-		s.state()
+		p.g = restore("g", &p.cfg, p.stored, p.now)
+		p.state()
 	case "abandon":
-		for _, e := range s.g.abandon(kerr.CoordinatorNotAvailable) {
-			s.effect(e)
+		for _, e := range p.g.abandon(kerr.CoordinatorNotAvailable) {
+			p.effect(e)
 		}
 	default:
-		s.t.Fatalf("unknown command %v", words)
+		p.t.Fatalf("unknown command %v", words)
 	}
-	s.check()
+	p.check()
 }
 
-func (s *script) step(ev event) {
-	s.effects(ev)
-	s.state()
+func (p *play) step(ev event) {
+	p.effects(ev)
+	p.state()
 }
 
-func (s *script) effects(ev event) {
-	for _, e := range s.g.step(ev, s.now) {
-		s.effect(e)
+func (p *play) effects(ev event) {
+	for _, e := range p.g.step(ev, p.now) {
+		p.effect(e)
 	}
 }
 
-func (s *script) effect(e effect) {
-	fmt.Fprintf(s.out, "  +%v ", s.now.Sub(s.start))
+func (p *play) effect(e effect) {
+	fmt.Fprintf(&p.out, "+%v ", p.now.Sub(p.start))
 	switch e := e.(type) {
 	case persist:
-		s.stored = e.snapshot
-		fmt.Fprintf(s.out, "store generation %d leader=%s protocol=%s", e.generation, e.leader, e.protocol)
+		p.stored = e.snapshot
+		fmt.Fprintf(&p.out, "store generation %d leader=%s protocol=%s", e.generation, e.leader, e.protocol)
 		for _, m := range e.members {
-			fmt.Fprintf(s.out, " %s:%s", m.id, m.assignment)
+			fmt.Fprintf(&p.out, " %s:%s", m.id, m.assignment)
 		}
 	case reply:
 		name := e.to.(string)
 		if name != "heartbeat" && name != "leave" && name != "commit" && name != "delete" {
-			if s.answered[name] {
-				s.t.Errorf("%s is answered twice", name)
+			if p.answered[name] {
+				p.t.Errorf("%s is answered twice", name)
 			}
-			s.answered[name] = true
+			p.answered[name] = true
 		}
-		fmt.Fprintf(s.out, "%s: ", name)
+		fmt.Fprintf(&p.out, "%s: ", name)
 		switch b := e.body.(type) {
 		case nil:
-			fmt.Fprint(s.out, "NONE")
+			fmt.Fprint(&p.out, "NONE")
 		case error:
-			fmt.Fprint(s.out, describeError(b))
+			fmt.Fprint(&p.out, describeError(b))
 		case JoinResponse:
-			fmt.Fprintf(s.out, "%s member=%s", describeError(b.Err), b.MemberID)
+			fmt.Fprintf(&p.out, "%s member=%s", describeError(b.Err), b.MemberID)
 			if b.Err == nil {
-				fmt.Fprintf(s.out, " gen=%d leader=%s %s/%s", b.Generation, b.Leader, *b.ProtocolType, *b.Protocol)
+				fmt.Fprintf(&p.out, " gen=%d leader=%s %s/%s", b.Generation, b.Leader, *b.ProtocolType, *b.Protocol)
 				if b.SkipAssignment {
-					fmt.Fprint(s.out, " skip")
+					fmt.Fprint(&p.out, " skip")
 				}
 				for _, m := range b.Members {
-					fmt.Fprintf(s.out, " [%s", m.ID)
+					fmt.Fprintf(&p.out, " [%s", m.ID)
 					if m.InstanceID != nil {
-						fmt.Fprintf(s.out, " %s", *m.InstanceID)
+						fmt.Fprintf(&p.out, " %s", *m.InstanceID)
 					}
 					topics, _ := subscribedTopics(m.Metadata)
-					fmt.Fprintf(s.out, " %s]", strings.Join(topics, ","))
+					fmt.Fprintf(&p.out, " %s]", strings.Join(topics, ","))
 				}
 			} else if b.Generation != -1 || b.Protocol != nil || b.Members != nil {
-				s.t.Errorf("%s: an error with content: %+v", name, b)
+				p.t.Errorf("%s: an error with content: %+v", name, b)
 			}
 		case SyncResponse:
-			fmt.Fprint(s.out, describeError(b.Err))
+			fmt.Fprint(&p.out, describeError(b.Err))
 			if b.Err == nil {
-				fmt.Fprintf(s.out, " %s/%s %q", *b.ProtocolType, *b.Protocol, b.Assignment)
+				fmt.Fprintf(&p.out, " %s/%s %q", *b.ProtocolType, *b.Protocol, b.Assignment)
 			}
 		case LeaveResponse:
-			fmt.Fprint(s.out, describeError(b.Err))
+			fmt.Fprint(&p.out, describeError(b.Err))
 			for _, m := range b.Members {
-				fmt.Fprintf(s.out, " %s:%s", m.MemberID, describeError(m.Err))
+				fmt.Fprintf(&p.out, " %s:%s", m.MemberID, describeError(m.Err))
 			}
 		}
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(&p.out)
 }
 
 func describeError(err error) string {
@@ -286,39 +251,39 @@ func describeError(err error) string {
 	return code.Message
 }
 
-func (s *script) state() {
-	g := s.g
-	fmt.Fprintf(s.out, "  %v generation=%d", g.state, g.generation)
+func (p *play) state() {
+	g := p.g
+	fmt.Fprintf(&p.out, "%v generation=%d", g.state, g.generation)
 	for _, m := range g.members {
-		fmt.Fprintf(s.out, " %s", m.id)
+		fmt.Fprintf(&p.out, " %s", m.id)
 		if m.id == g.leader {
-			fmt.Fprint(s.out, "*")
+			fmt.Fprint(&p.out, "*")
 		}
 		if m.join != nil {
-			fmt.Fprint(s.out, "(joining)")
+			fmt.Fprint(&p.out, "(joining)")
 		}
 		if m.sync != nil {
-			fmt.Fprint(s.out, "(syncing)")
+			fmt.Fprint(&p.out, "(syncing)")
 		}
 	}
 	if len(g.pending) > 0 {
-		fmt.Fprintf(s.out, " pending=%s", strings.Join(slices.Sorted(maps.Keys(g.pending)), ","))
+		fmt.Fprintf(&p.out, " pending=%s", strings.Join(slices.Sorted(maps.Keys(g.pending)), ","))
 	}
 	if g.wake.IsZero() {
-		fmt.Fprint(s.out, " idle")
+		fmt.Fprint(&p.out, " idle")
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(&p.out)
 }
 
 // check holds the invariants that machine's doc lists.
-func (s *script) check() {
-	g := s.g
+func (p *play) check() {
+	g := p.g
 	parked := 0
 	static := make(map[string]string)
 	supported := make(map[string]int)
 	for _, m := range g.members {
 		if g.byID[m.id] != m {
-			s.t.Errorf("member %s is not indexed", m.id)
+			p.t.Errorf("member %s is not indexed", m.id)
 		}
 		if m.instanceID != nil {
 			static[*m.instanceID] = m.id
@@ -327,7 +292,7 @@ func (s *script) check() {
 			parked++
 		}
 		if m.sync != nil && g.state != CompletingRebalance {
-			s.t.Errorf("member %s waits for an assignment in %v", m.id, g.state)
+			p.t.Errorf("member %s waits for an assignment in %v", m.id, g.state)
 		}
 		for _, p := range names(m.protocols) {
 			supported[p]++
@@ -335,19 +300,19 @@ func (s *script) check() {
 	}
 	switch {
 	case len(g.byID) != len(g.members), !maps.Equal(static, g.static), !maps.Equal(supported, g.supported), parked != g.parked:
-		s.t.Errorf("indexes: %v %v %v %d, members %+v", g.byID, g.static, g.supported, g.parked, g.members)
+		p.t.Errorf("indexes: %v %v %v %d, members %+v", g.byID, g.static, g.supported, g.parked, g.members)
 	}
 	if g.state == CompletingRebalance || g.state == Stable {
 		if g.byID[g.leader] == nil || g.supported[g.protocol] != len(g.members) {
-			s.t.Errorf("%v: leader %q protocol %q of %v", g.state, g.leader, g.protocol, g.supported)
+			p.t.Errorf("%v: leader %q protocol %q of %v", g.state, g.leader, g.protocol, g.supported)
 		}
 	}
 	if g.state == Empty && len(g.members) > 0 {
-		s.t.Errorf("Empty with %d members", len(g.members))
+		p.t.Errorf("Empty with %d members", len(g.members))
 	}
 	for _, at := range g.deadlines() {
 		if g.wake.IsZero() || at.Before(g.wake) {
-			s.t.Errorf("deadline at +%v, wakes at +%v", at.Sub(s.start), g.wake.Sub(s.start))
+			p.t.Errorf("deadline at +%v, wakes at +%v", at.Sub(p.start), g.wake.Sub(p.start))
 		}
 	}
 }
