@@ -17,6 +17,7 @@ import (
 	"blumfeld/broker/config"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
+	"blumfeld/controller/group"
 	"blumfeld/logstore"
 	"blumfeld/logstore/vfs"
 )
@@ -86,6 +87,7 @@ type broker struct {
 	dirs        []*logstore.Dir
 	store       controller.Store
 	controller  *controller.Controller
+	groups      *group.Coordinator
 	set         *replica.Set
 	follower    *imageFollower
 	housekeeper *replica.Housekeeper
@@ -112,6 +114,9 @@ func (b *broker) start(ctx context.Context) error {
 	if err := b.openMetadata(ctx); err != nil {
 		return err
 	}
+	if err := b.startGroups(ctx); err != nil {
+		return err
+	}
 	b.set = replica.NewSet(replica.SetOptions{
 		NodeID:          b.nodeID,
 		Dirs:            b.dirs,
@@ -122,7 +127,7 @@ func (b *broker) start(ctx context.Context) error {
 	if err := b.register(ctx); err != nil {
 		return err
 	}
-	b.follower = followImages(b.controller, b.set)
+	b.follower = followImages(b.controller, b.set, b.groups)
 	b.housekeeper = replica.StartHousekeeper(b.set, replica.HousekeeperOptions{
 		Retention:  milliseconds(b.Values.Long("log.retention.check.interval.ms")),
 		Checkpoint: milliseconds(b.Values.Long("log.flush.offset.checkpoint.interval.ms")),
@@ -196,6 +201,20 @@ func (b *broker) openMetadata(ctx context.Context) (err error) {
 	return nil
 }
 
+// startGroups loads the groups and their committed offsets.
+func (b *broker) startGroups(ctx context.Context) error {
+	b.groups = group.New(group.Options{
+		Store:  b.store,
+		Config: groupConfig(b.Values),
+		Now:    b.Now,
+		Logger: b.Logger,
+	})
+	if err := b.groups.Start(ctx); err != nil {
+		return fmt.Errorf("groups: %w", err)
+	}
+	return nil
+}
+
 // newIncarnation identifies this run of the process.
 func newIncarnation() (id [16]byte) {
 	rand.Read(id[:])
@@ -253,6 +272,7 @@ func (b *broker) serve() error {
 		Sessions:      api.NewFetchSessions(b.Values.Int("max.incremental.fetch.session.cache.slots"), b.Now),
 		FetchMaxBytes: b.Values.Int("fetch.max.bytes"),
 		Producers:     b.producers,
+		Groups:        b.groups,
 		Logger:        b.Logger,
 		Now:           b.Now,
 	}
@@ -287,6 +307,9 @@ func (b *broker) close() {
 	}
 	if b.follower != nil {
 		b.follower.stop()
+	}
+	if b.groups != nil {
+		b.groups.Close()
 	}
 	if b.set != nil {
 		b.set.Stop()

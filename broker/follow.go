@@ -6,22 +6,33 @@ import (
 
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
+	"blumfeld/controller/group"
 )
 
-// imageFollower hands each new metadata image to the partitions. Images that
-// come while one is being applied are skipped for the newest.
+// imageFollower hands each new metadata image to the partitions, and then tells
+// the group coordinator which topics are gone. Images that come while one is
+// being applied are skipped for the newest.
 type imageFollower struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-func followImages(c *controller.Controller, set *replica.Set) *imageFollower {
+func followImages(c *controller.Controller, set *replica.Set, groups *group.Coordinator) *imageFollower {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &imageFollower{cancel: cancel}
 	f.running.Go(func() {
+		last := c.Image()
+		if gone := orphans(groups, last); len(gone) > 0 {
+			groups.TopicsDeleted(gone)
+		}
 		for {
 			changed := c.Changed()
-			set.Apply(c.Image())
+			image := c.Image()
+			set.Apply(image)
+			if gone := deletedTopics(last, image); len(gone) > 0 {
+				groups.TopicsDeleted(gone)
+			}
+			last = image
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -30,6 +41,38 @@ func followImages(c *controller.Controller, set *replica.Set) *imageFollower {
 		}
 	})
 	return f
+}
+
+// deletedTopics are the names of the topics that are in one image and no more in
+// a later one. A topic with the same name and another id is another topic.
+func deletedTopics(before, after *controller.Image) (names []string) {
+	if before == after {
+		return nil
+	}
+	for t := range before.Topics() {
+		if _, ok := after.TopicByID(t.ID); !ok {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// orphans are the topics that groups have offsets of and that do not exist: they
+// were deleted right before the broker stopped.
+func orphans(groups *group.Coordinator, image *controller.Image) (names []string) {
+	looked := make(map[string]bool)
+	for _, g := range groups.List(group.ListFilter{}) {
+		for _, o := range groups.FetchOffsets(group.FetchRequest{Group: g.Group}).Offsets {
+			if looked[o.Topic] {
+				continue
+			}
+			looked[o.Topic] = true
+			if _, ok := image.Topic(o.Topic); !ok {
+				names = append(names, o.Topic)
+			}
+		}
+	}
+	return names
 }
 
 func (f *imageFollower) stop() {

@@ -9,6 +9,7 @@ import (
 	"blumfeld/broker/config"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
+	"blumfeld/controller/group"
 	"blumfeld/logstore"
 )
 
@@ -48,6 +49,18 @@ func logConfig(c config.TopicConfig) logstore.Config {
 		TimestampAfterMaxMs:  c.TimestampAfterMaxMs,
 		CompressionType:      c.CompressionType,
 		Preallocate:          c.Preallocate,
+	}
+}
+
+func groupConfig(v config.Values) group.Config {
+	return group.Config{
+		InitialRebalanceDelayMs: int32(v.Int("group.initial.rebalance.delay.ms")),
+		MinSessionTimeoutMs:     int32(v.Int("group.min.session.timeout.ms")),
+		MaxSessionTimeoutMs:     int32(v.Int("group.max.session.timeout.ms")),
+		MaxSize:                 v.Int("group.max.size"),
+		OffsetMetadataMaxBytes:  v.Int("offset.metadata.max.bytes"),
+		OffsetsRetentionMs:      (time.Duration(v.Int("offsets.retention.minutes")) * time.Minute).Milliseconds(),
+		OffsetsRetentionCheckMs: v.Long("offsets.retention.check.interval.ms"),
 	}
 }
 

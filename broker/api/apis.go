@@ -10,6 +10,7 @@ import (
 	"blumfeld/broker/config"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
+	"blumfeld/controller/group"
 	"blumfeld/protocol"
 )
 
@@ -24,6 +25,7 @@ type Deps struct {
 	// FetchMaxBytes bounds the records of one Fetch response (fetch.max.bytes).
 	FetchMaxBytes int
 	Producers     *ProducerIDs
+	Groups        *group.Coordinator
 	Logger        *slog.Logger
 	Now           func() time.Time
 }
@@ -74,7 +76,15 @@ func Table() []API {
 		{Key: 1, Min: 4, Max: 18, Served: 4, Handle: fetch},
 		{Key: 2, Min: 1, Max: 11, Served: 1, Handle: listOffsets},
 		{Key: 3, Min: 0, Max: 13, Handle: metadata},
+		{Key: 8, Min: 2, Max: 10, Served: 2, Handle: offsetCommit},
+		{Key: 9, Min: 1, Max: 10, Served: 1, Handle: offsetFetch},
 		{Key: 10, Min: 0, Max: 6, Handle: findCoordinator},
+		{Key: 11, Min: 0, Max: 9, Handle: joinGroup},
+		{Key: 12, Min: 0, Max: 4, Handle: heartbeat},
+		{Key: 13, Min: 0, Max: 5, Handle: leaveGroup},
+		{Key: 14, Min: 0, Max: 5, Handle: syncGroup},
+		{Key: 15, Min: 0, Max: 6, Handle: describeGroups},
+		{Key: 16, Min: 0, Max: 5, Handle: listGroups},
 		{Key: 18, Min: 0, Max: 4, Handle: apiVersions},
 		{Key: 19, Min: 2, Max: 7, Served: 2, Handle: createTopics},
 		{Key: 20, Min: 1, Max: 6, Served: 1, Handle: deleteTopics},
@@ -85,7 +95,9 @@ func Table() []API {
 		{Key: 33, Min: 0, Max: 2, Handle: alterConfigs},
 		{Key: 35, Min: 1, Max: 5, Served: 1, Handle: describeLogDirs},
 		{Key: 37, Min: 0, Max: 3, Handle: createPartitions},
+		{Key: 42, Min: 0, Max: 2, Handle: deleteGroups},
 		{Key: 44, Min: 0, Max: 1, Handle: incrementalAlterConfigs},
+		{Key: 47, Min: 0, Max: 0, Handle: offsetDelete},
 		{Key: 60, Min: 0, Max: 2, Handle: describeCluster},
 		{Key: 61, Min: 0, Max: 0, Handle: describeProducers},
 		{Key: 74, Min: 0, Max: 1, Handle: listConfigResources},

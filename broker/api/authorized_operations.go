@@ -1,8 +1,8 @@
 package api
 
 // The operations that a client may perform, as bit fields over Kafka's
-// AclOperation codes (KIP-430). Metadata, DescribeCluster and
-// DescribeTopicPartitions answer them when asked; a response that was not asked
+// AclOperation codes (KIP-430). Metadata, DescribeCluster,
+// DescribeTopicPartitions and DescribeGroups answer them when asked; a response that was not asked
 // keeps the protocol's default, math.MinInt32.
 //
 // Without an authorizer, as here, everything that exists for the resource is
@@ -32,6 +32,11 @@ func authorizedTopicOperations() int32 {
 func authorizedClusterOperations() int32 {
 	return operations(aclCreate, aclAlter, aclDescribe, aclClusterAction,
 		aclDescribeConfigs, aclAlterConfigs, aclIdempotentWrite)
+}
+
+// authorizedGroupOperations is what may be done with a group.
+func authorizedGroupOperations() int32 {
+	return operations(aclRead, aclDelete, aclDescribe, aclDescribeConfigs, aclAlterConfigs)
 }
 
 func operations(codes ...int) (bits int32) {

@@ -13,6 +13,7 @@ import (
 	"blumfeld/broker/config"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
+	"blumfeld/controller/group"
 	"blumfeld/logstore"
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol"
@@ -50,7 +51,8 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	}
 	var c *controller.Controller
 	validate, listDefault := ConfigRules(values, testNode, func() *controller.Image { return c.Image() })
-	c = controller.New(controller.NewMemStore(), controller.Options{
+	store := controller.NewMemStore()
+	c = controller.New(store, controller.Options{
 		NodeID: testNode, ConfigsValidator: validate, ListDefault: listDefault, Logger: logger,
 	})
 	if err := c.Start(t.Context()); err != nil {
@@ -85,17 +87,25 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 			}
 		}
 	})
+	rules := group.DefaultConfig()
+	rules.InitialRebalanceDelayMs = 0
+	groups := group.New(group.Options{Store: store, Config: rules, Logger: logger})
+	if err := groups.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	f := &fixture{T: t, table: NewIndex(Table()), Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
 		FetchMaxBytes: 1 << 20,
 		Producers:     NewProducerIDs(c),
+		Groups:        groups,
 		Logger:        logger, Now: time.Now,
 	}}
 	t.Cleanup(func() {
 		f.Producers.Close()
 		cancel()
 		applying.Wait()
+		groups.Close()
 		set.Stop()
 		c.Close()
 		if err := dir.Close(); err != nil {

@@ -37,6 +37,12 @@ func applied() []string {
 		"log.flush.offset.checkpoint.interval.ms",
 		"num.recovery.threads.per.data.dir",
 
+		// Groups and committed offsets.
+		"group.min.session.timeout.ms", "group.max.session.timeout.ms",
+		"group.initial.rebalance.delay.ms", "group.max.size",
+		"offset.metadata.max.bytes",
+		"offsets.retention.minutes", "offsets.retention.check.interval.ms",
+
 		// Internal topics.
 		"offsets.topic.replication.factor", "offsets.topic.num.partitions", "offsets.topic.segment.bytes",
 		"transaction.state.log.replication.factor", "transaction.state.log.num.partitions",

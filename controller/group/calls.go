@@ -1,0 +1,381 @@
+package group
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// A call is a request on its way through a shard. It is answered exactly once, by answer, by fail, or by handle itself.
+type call interface {
+	handle(s *shard)
+	fail(err error)
+}
+
+// An answerer is a call that waits for the store: what step or the shard decided is handed to it after the commit.
+type answerer interface {
+	call
+	answer(body any)
+}
+
+type joinCall struct {
+	req   JoinRequest
+	newID string
+	ch    chan JoinResponse
+}
+
+func (c *joinCall) answer(body any) { c.ch <- body.(JoinResponse) }
+func (c *joinCall) fail(err error) {
+	c.ch <- JoinResponse{Err: err, Generation: -1, MemberID: c.req.MemberID}
+}
+func (c *joinCall) handle(s *shard) {
+	g, err := s.lookup(c.req.Group)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if g == nil {
+		if c.req.MemberID != "" {
+			c.fail(kerr.UnknownMemberID)
+			return
+		}
+		if s.recovering() {
+			c.fail(kerr.CoordinatorNotAvailable)
+			return
+		}
+		g = s.create(c.req.Group)
+		s.apply(g, []effect{persist{g.machine.snapshot()}}) // the group exists from now on, whatever becomes of this request
+	}
+	s.step(g, joinEvent{c, &c.req, c.newID})
+}
+
+type syncCall struct {
+	req SyncRequest
+	ch  chan SyncResponse
+}
+
+func (c *syncCall) answer(body any) { c.ch <- body.(SyncResponse) }
+func (c *syncCall) fail(err error)  { c.ch <- SyncResponse{Err: err} }
+func (c *syncCall) handle(s *shard) {
+	if g := s.memberGroup(c, c.req.Group); g != nil {
+		s.step(g, syncEvent{c, &c.req})
+	}
+}
+
+type heartbeatCall struct {
+	req HeartbeatRequest
+	ch  chan error
+}
+
+func (c *heartbeatCall) answer(body any) { c.ch <- asError(body) }
+func (c *heartbeatCall) fail(err error)  { c.ch <- err }
+func (c *heartbeatCall) handle(s *shard) {
+	if g := s.memberGroup(c, c.req.Group); g != nil {
+		s.step(g, heartbeatEvent{c, &c.req})
+	}
+}
+
+type leaveCall struct {
+	req LeaveRequest
+	ch  chan LeaveResponse
+}
+
+func (c *leaveCall) answer(body any) { c.ch <- body.(LeaveResponse) }
+
+// fail: a group that does not exist is told member by member.
+func (c *leaveCall) fail(err error) {
+	if err != kerr.UnknownMemberID {
+		c.ch <- LeaveResponse{Err: err}
+		return
+	}
+	r := LeaveResponse{Members: make([]LeftMember, len(c.req.Members))}
+	for i, m := range c.req.Members {
+		r.Members[i] = LeftMember{m.MemberID, m.InstanceID, err}
+	}
+	c.ch <- r
+}
+func (c *leaveCall) handle(s *shard) {
+	if g := s.memberGroup(c, c.req.Group); g != nil {
+		s.step(g, leaveEvent{c, &c.req})
+	}
+}
+
+type commitCall struct {
+	req CommitRequest
+	ch  chan CommitResponse
+}
+
+func (c *commitCall) answer(body any) { c.ch <- CommitResponse{body.([]error)} }
+func (c *commitCall) fail(err error) {
+	c.ch <- CommitResponse{slices.Repeat([]error{err}, len(c.req.Offsets))}
+}
+func (c *commitCall) handle(s *shard) {
+	g, err := s.lookup(c.req.Group)
+	switch {
+	case err != nil:
+		c.fail(err)
+		return
+	case g == nil && c.req.Generation >= 0:
+		c.fail(kerr.GroupIDNotFound)
+		return
+	case s.recovering():
+		c.fail(kerr.CoordinatorNotAvailable)
+		return
+	}
+	created := g == nil
+	if created {
+		g = s.create(c.req.Group)
+	}
+	if err := asError(g.step(commitEvent{c, &c.req}, s.now)[0].(reply).body); err != nil {
+		c.fail(err)
+		return
+	}
+	s.schedule(g)
+	errs := make([]error, len(c.req.Offsets))
+	for i, o := range c.req.Offsets {
+		switch {
+		case len(o.Metadata) > s.c.opts.Config.OffsetMetadataMaxBytes && javaLength(o.Metadata) > s.c.opts.Config.OffsetMetadataMaxBytes:
+			errs[i] = kerr.OffsetMetadataTooLarge
+		case o.Partition < 0:
+			errs[i] = kerr.UnknownTopicOrPartition
+		default:
+			block, slot := blockOf(o.Topic, o.Partition)
+			g.work.setOffset(block, offsetChange{committed: committed{o.Offset, o.LeaderEpoch, slot, s.now.UnixMilli(), o.Metadata}})
+		}
+	}
+	if created && len(g.work.offsets) == 0 {
+		s.drop(g)
+		c.answer(errs)
+		return
+	}
+	s.enqueue(g, reply{c, errs})
+}
+
+// javaLength is the length that Kafka compares with offset.metadata.max.bytes: in units of UTF-16.
+func javaLength(s string) int {
+	n := utf8.RuneCountInString(s)
+	for _, r := range s {
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}
+
+type deleteOffsetsCall struct {
+	req DeleteOffsetsRequest
+	ch  chan DeleteOffsetsResponse
+}
+
+func (c *deleteOffsetsCall) answer(body any) { c.ch <- DeleteOffsetsResponse{Errs: body.([]error)} }
+func (c *deleteOffsetsCall) fail(err error)  { c.ch <- DeleteOffsetsResponse{Err: err} }
+func (c *deleteOffsetsCall) handle(s *shard) {
+	g, err := s.lookup(c.req.Group)
+	switch {
+	case err != nil:
+	case g == nil:
+		err = kerr.GroupIDNotFound
+	case s.recovering():
+		err = kerr.CoordinatorNotAvailable
+	default:
+		err = g.checkDeleteOffsets()
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	errs := make([]error, len(c.req.Partitions))
+	for i, p := range c.req.Partitions {
+		if g.subscribed(p.Topic) {
+			errs[i] = kerr.GroupSubscribedToTopic
+		} else if p.Partition >= 0 {
+			block, slot := blockOf(p.Topic, p.Partition)
+			if s.mayHold(g, block) {
+				g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
+			}
+		}
+	}
+	s.enqueue(g, reply{c, errs})
+}
+
+// deleteCall deletes one group of several; the last to be answered sends the result of all.
+type deleteCall struct {
+	group string
+	all   *deletion
+}
+
+type deletion struct {
+	mu   sync.Mutex
+	left int
+	errs map[string]error
+	ch   chan map[string]error
+}
+
+func (c *deleteCall) answer(body any) { c.fail(asError(body)) }
+func (c *deleteCall) fail(err error) {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.all.errs[c.group] = err
+	if c.all.left--; c.all.left == 0 {
+		c.all.ch <- c.all.errs
+	}
+}
+func (c *deleteCall) handle(s *shard) {
+	g, err := s.lookup(c.group)
+	switch {
+	case err != nil:
+		c.fail(err)
+	case g == nil:
+		c.fail(kerr.GroupIDNotFound)
+	case s.recovering():
+		c.fail(kerr.CoordinatorNotAvailable)
+	default:
+		if err := asError(g.step(deleteEvent{c}, s.now)[0].(reply).body); err != nil {
+			c.fail(err)
+			return
+		}
+		g.work.discard()
+		s.enqueue(g, reply{c, nil})
+	}
+}
+
+// asError is the reverse of errorBody.
+func asError(body any) error {
+	err, _ := body.(error)
+	return err
+}
+
+// query reads a shard. Its answer does not wait for the store. failed is called instead if the shard does not answer.
+type query struct {
+	read, failed func(*shard, error)
+	done         chan struct{}
+}
+
+func (q *query) handle(s *shard) { q.read(s, nil); close(q.done) }
+func (q *query) fail(err error)  { q.failed(nil, err); close(q.done) }
+
+// signal changes a shard; nobody waits for it.
+type signal func(s *shard)
+
+func (f signal) handle(s *shard) { f(s) }
+func (f signal) fail(error)      {}
+
+func (s *shard) fetchOffsets(r FetchRequest) FetchResponse {
+	g, err := s.lookup(r.Group)
+	if err != nil {
+		return FetchResponse{Err: err}
+	}
+	var resp FetchResponse
+	if r.Topics == nil {
+		if g == nil || g.state == Dead {
+			return resp
+		}
+		for id, block := range g.blocks {
+			for _, c := range block {
+				resp.Offsets = append(resp.Offsets, CommittedOffset{id.topic, id.number*blockSize + int32(c.slot), c.offset, c.leaderEpoch, c.metadata, nil})
+			}
+		}
+		slices.SortFunc(resp.Offsets, func(a, b CommittedOffset) int {
+			return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		})
+		return resp
+	}
+	for _, topic := range slices.Sorted(maps.Keys(r.Topics)) {
+		for _, p := range r.Topics[topic] {
+			o := CommittedOffset{Topic: topic, Partition: p, Offset: -1, LeaderEpoch: -1}
+			if c, ok := g.offset(topic, p); ok {
+				o.Offset, o.LeaderEpoch, o.Metadata = c.offset, c.leaderEpoch, c.metadata
+			}
+			resp.Offsets = append(resp.Offsets, o)
+		}
+	}
+	return resp
+}
+
+func (s *shard) describe(id string) Description {
+	g, err := s.lookup(id)
+	switch {
+	case err != nil:
+		return Description{Err: err, Group: id}
+	case g == nil:
+		return Description{Err: kerr.GroupIDNotFound, Group: id, State: Dead.String()}
+	}
+	d := Description{Group: id, State: g.state.String(), ProtocolType: g.protocolType, Members: make([]DescribedMember, len(g.members))}
+	for i, m := range g.members {
+		d.Members[i] = DescribedMember{ID: m.id, InstanceID: m.instanceID, ClientID: m.clientID, ClientHost: m.clientHost}
+		if g.state == Stable {
+			d.Members[i].Metadata, d.Members[i].Assignment = m.metadata(g.protocol), m.assignment
+		}
+	}
+	if g.state == Stable {
+		d.Protocol = g.protocol
+	}
+	return d
+}
+
+func (s *shard) list(f ListFilter) (list []Listing) {
+	has := func(filter []string, v string) bool {
+		return len(filter) == 0 || slices.ContainsFunc(filter, func(w string) bool { return strings.EqualFold(v, w) })
+	}
+	for id, g := range s.groups {
+		if has(f.States, g.state.String()) && has(f.Types, classicType) {
+			list = append(list, Listing{id, g.protocolType, g.state.String(), classicType})
+		}
+	}
+	return list
+}
+
+const classicType = "classic"
+
+// topicsDeleted forgets the offsets of topics.
+func (s *shard) topicsDeleted(topics map[string]struct{}) {
+	for _, g := range s.groups {
+		if g.failed || g.state == Dead {
+			continue
+		}
+		for _, block := range s.blocksOf(g) {
+			if _, ok := topics[block.topic]; ok {
+				for slot := range uint8(blockSize) {
+					g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
+				}
+			}
+		}
+		if len(g.work.offsets) > 0 {
+			s.enqueue(g)
+		}
+	}
+}
+
+// expire forgets offsets whose retention is over, and then groups that are Empty and hold none. Groups with writes
+// under way are left for the next time.
+func (s *shard) expire() {
+	retention := time.Duration(s.c.opts.Config.OffsetsRetentionMs) * time.Millisecond
+	for _, g := range s.groups {
+		if g.failed || g.state == Dead || g.work.queued || s.flight.has(g) {
+			continue
+		}
+		all := true
+		for id, block := range g.blocks {
+			for _, c := range block {
+				if from, ok := g.expiry(id.topic, time.UnixMilli(c.time)); ok && s.now.Sub(from) >= retention {
+					g.work.setOffset(id, offsetChange{committed: c, deleted: true})
+				} else {
+					all = false
+				}
+			}
+		}
+		if all && g.state == Empty && len(g.pending) == 0 {
+			g.step(deleteEvent{}, s.now)
+			g.work.discard()
+			s.enqueue(g)
+		} else if len(g.work.offsets) > 0 {
+			s.enqueue(g)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+// Package group coordinates groups: who is a member, which generation it is, what each member was assigned, and how far
+// a group has read. The truth lies in a [controller.Store]; this package decides what may change there. It must not know
+// partitions' data, connections or the wire format of requests.
+//
+// # Shape
+//
+// A [Coordinator] hands each request to one of a few shards, by a hash of the group id. A shard is two goroutines. One
+// owns the groups in memory: it runs their state machines and keeps one heap of alarms for all of them, so that an idle
+// group costs neither goroutine nor timer. It never waits. The other, the writer, has one flight under way: a
+// transaction with the changes of as many groups as fit, or, if a single group's do not fit, several in a row. What
+// comes in meanwhile goes into the next flight; later changes take the place of earlier ones. A reply leaves after the
+// flight that stores what it tells, and so does every later reply about the state of that group.
+//
+// machine is pure: step(event, now) changes it and returns effects, replies to send and snapshots to store. Offsets are
+// not its business; it says whether a commit is allowed.
+//
+// # States
+//
+// They are those of Kafka's ClassicGroup, and so are the errors.
+//
+// Empty: no members; holds offsets until their retention is over. A group that only simple consumers use is Empty for
+// ever.
+//   - JoinGroup of a new member: parked => PreparingRebalance, which then lasts group.initial.rebalance.delay.ms, longer
+//     while members come, at most the rebalance timeout. A dynamic member of JoinGroup v4 is first told its id
+//     (MEMBER_ID_REQUIRED, KIP-394); nothing else changes.
+//   - JoinGroup with an id, SyncGroup, Heartbeat, LeaveGroup, commit with a generation: UNKNOWN_MEMBER_ID.
+//   - commit without a generation: accepted. Offset fetch is, in every state.
+//   - DeleteGroups, or the end of the retention of its last offset => Dead.
+//
+// PreparingRebalance: gathers members; JoinGroup is parked.
+//   - all members have joined, and all ids that were given out are used or have expired => CompletingRebalance. At the
+//     rebalance timeout those that are missing are removed, unless they are static; if only static members are left and
+//     none has come, it goes on until one does or their sessions end.
+//   - nobody is left => Empty.
+//   - SyncGroup and Heartbeat: REBALANCE_IN_PROGRESS; commit of the last generation: accepted.
+//   - JoinGroup above group.max.size, counting those who have come: GROUP_MAX_SIZE_REACHED.
+//
+// CompletingRebalance: a generation has begun, its members know it, the leader assigns; SyncGroup is parked.
+//   - SyncGroup of the leader => Stable; the assignment is stored, then all are told.
+//   - JoinGroup of a new member, or of one with other metadata, or of a static member without its id; LeaveGroup; the end
+//     of a session; the rebalance timeout without SyncGroup of all => PreparingRebalance; parked SyncGroups get
+//     REBALANCE_IN_PROGRESS.
+//   - JoinGroup with the same metadata: told the generation again. Heartbeat: accepted. Commit: REBALANCE_IN_PROGRESS.
+//
+// Stable: all have their assignment, or can ask for it.
+//   - JoinGroup of a new member, of the leader, or with other metadata; LeaveGroup; the end of a session; the rebalance
+//     timeout without SyncGroup of all => PreparingRebalance.
+//   - JoinGroup of a follower with the same metadata: told the generation. Of a known static member without its id
+//     (KIP-345): it gets a new id, the old one is fenced (FENCED_INSTANCE_ID), and unless another protocol is chosen now
+//     there is no rebalance; a leader may be told to skip the assignment (KIP-814).
+//   - SyncGroup: the assignment. Heartbeat, commit: accepted.
+//
+// Dead: being deleted. COORDINATOR_NOT_AVAILABLE to all; with the commit of the deletion the group is gone.
+//
+// In all states: an id that is not a member's UNKNOWN_MEMBER_ID, another generation ILLEGAL_GENERATION, a protocol that
+// not all support INCONSISTENT_GROUP_PROTOCOL.
+//
+// # Keys
+//
+//	groups/owner/<shard>                     who writes the groups of a shard
+//	groups/g/<group>/head                    generation, protocol, leader, and since when
+//	groups/g/<group>/m/<member>              a member: static id, timeouts, protocols with metadata, assignment, generation
+//	groups/g/<group>/o/<topic>/<block>       offsets of partitions 64*block to 64*block+63
+//
+// In <group> and <topic> a slash is written %2F and a percent sign %25; <block> has eight digits. A group without a head
+// has only ever been used for its offsets.
+//
+// As in Kafka the group is stored when it is created, when it becomes Stable, when it becomes Empty, and when a static
+// member is replaced in Stable; after a restart a rebalance that was under way never was, and its members join again.
+// Sessions then begin anew.
+//
+// What one commit rewrites: the block of each partition that it names, at worst 64 offsets with
+// offset.metadata.max.bytes each. What a rebalance rewrites: the head and all members; a replaced static member costs
+// two keys.
+//
+// Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
+// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which
+// is when it next wants to write: until then what it reads from memory may be old. The key's value says whose it is.
+//
+// # When the store fails
+//
+// The outcome of a transaction may be unknown. All that waits for it gets COORDINATOR_NOT_AVAILABLE, and its groups are
+// forgotten and read again, after the ownership key has been moved, so that the transaction, should it still be on its
+// way, cannot come in behind. Until then these groups answer COORDINATOR_NOT_AVAILABLE, and others of the shard whatever
+// needs no write.
+package group

@@ -1,0 +1,59 @@
+package group
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The key layout; doc.go explains it.
+const (
+	groupsPrefix = "groups/g/"
+	ownerPrefix  = "groups/owner/"
+	headName     = "head"
+	memberName   = "m/"
+	offsetsName  = "o/"
+)
+
+func ownerKey(shard int) string { return ownerPrefix + strconv.Itoa(shard) }
+
+// keyEscaper makes a group id one path element, so that no group's keys are a prefix of another's.
+var keyEscaper, keyUnescaper = strings.NewReplacer("%", "%25", "/", "%2F"), strings.NewReplacer("%25", "%", "%2F", "/")
+
+func groupPrefix(group string) string { return groupsPrefix + keyEscaper.Replace(group) + "/" }
+
+// blockSize is the number of partitions whose offsets share a key.
+const blockSize = 64
+
+// blockID names the offsets of partitions number*blockSize to number*blockSize+63 of a topic.
+type blockID struct {
+	topic  string
+	number int32
+}
+
+func blockOf(topic string, partition int32) (blockID, uint8) {
+	return blockID{topic, partition / blockSize}, uint8(partition % blockSize)
+}
+
+func (b blockID) keyIn(prefix string) string {
+	return fmt.Sprintf("%s%s%s/%08d", prefix, offsetsName, keyEscaper.Replace(b.topic), b.number)
+}
+
+// parseKey splits a key under groupsPrefix into the group and the rest.
+func parseKey(key string) (group, rest string, ok bool) {
+	key, ok = strings.CutPrefix(key, groupsPrefix)
+	if !ok {
+		return "", "", false
+	}
+	group, rest, ok = strings.Cut(key, "/")
+	return keyUnescaper.Replace(group), rest, ok
+}
+
+func parseBlock(rest string) (b blockID, ok bool) {
+	topic, number, ok := strings.Cut(rest, "/")
+	n, err := strconv.ParseUint(number, 10, 31)
+	if !ok || err != nil || n > (1<<31-1)/blockSize {
+		return blockID{}, false
+	}
+	return blockID{keyUnescaper.Replace(topic), int32(n)}, true
+}

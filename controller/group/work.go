@@ -1,0 +1,153 @@
+package group
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"blumfeld/controller"
+)
+
+// group is one group of a shard: its machine, the offsets that the store holds, and what is to be written.
+type group struct {
+	*machine
+	prefix string // of its keys
+	blocks map[blockID][]committed
+	stored map[string]uint64 // members that the store holds, and a hash of their records
+	work   work
+	failed bool // a write failed: the store is read again, and until then nothing is known of this group
+	alarm  alarm
+}
+
+func (g *group) offset(topic string, partition int32) (committed, bool) {
+	if g == nil || g.state == Dead || partition < 0 {
+		return committed{}, false
+	}
+	id, slot := blockOf(topic, partition)
+	for _, c := range g.blocks[id] {
+		if c.slot == slot {
+			return c, true
+		}
+	}
+	return committed{}, false
+}
+
+// work is what a group waits to have written. Later changes take the place of earlier ones.
+type work struct {
+	queued   bool
+	remove   bool      // all of the group; nothing else then
+	snapshot *snapshot // nil: as stored
+	offsets  map[blockID]map[uint8]offsetChange
+	replies  []reply // that leave when it is written
+}
+
+type offsetChange struct {
+	committed
+	deleted bool
+}
+
+func (w *work) setOffset(id blockID, c offsetChange) {
+	if w.offsets == nil {
+		w.offsets = make(map[blockID]map[uint8]offsetChange)
+	}
+	block := w.offsets[id]
+	if block == nil {
+		block = make(map[uint8]offsetChange, 1)
+		w.offsets[id] = block
+	}
+	block[c.slot] = c
+}
+
+// discard turns all work into the removal of the group.
+func (w *work) discard() { w.remove, w.snapshot, w.offsets = true, nil, nil }
+
+// holds says whether replies that tell of the group's state have to wait for this work.
+func (w *work) holds() bool { return w.remove || w.snapshot != nil }
+
+// entry is one group's part of a flight.
+type entry struct {
+	g *group
+	work
+	blocks map[blockID][]committed // as they are once it is written; empty: none
+	stored map[string]uint64       // nil: unchanged
+}
+
+var recordSeed = maphash.MakeSeed()
+
+// hashRecord tells records apart within this process.
+func hashRecord(b []byte) uint64 { return maphash.Bytes(recordSeed, b) }
+
+// prepare turns a group's work into operations. Those of a snapshot come in an order that may be cut anywhere: members,
+// then the head that makes them count, then what is left of members that are gone.
+func (g *group) prepare() (e *entry, ops []controller.Op) {
+	e = &entry{g: g, work: g.work}
+	if e.remove {
+		return e, []controller.Op{controller.DeletePrefix(g.prefix)}
+	}
+	if s := e.snapshot; s != nil {
+		e.stored = make(map[string]uint64, len(s.members))
+		for i := range s.members {
+			m := &s.members[i]
+			value := m.encode(s.generation, i)
+			hash := hashRecord(value)
+			e.stored[m.id] = hash
+			if old, ok := g.stored[m.id]; !ok || old != hash {
+				ops = append(ops, controller.Put(g.prefix+memberName+m.id, value))
+			}
+		}
+		ops = append(ops, controller.Put(g.prefix+headName, s.encodeHead()))
+		for _, id := range slices.Sorted(maps.Keys(g.stored)) {
+			if _, ok := e.stored[id]; !ok {
+				ops = append(ops, controller.Delete(g.prefix+memberName+id))
+			}
+		}
+	}
+	if len(e.offsets) > 0 {
+		e.blocks = make(map[blockID][]committed, len(e.offsets))
+		for id, changes := range e.offsets {
+			block := merge(g.blocks[id], changes)
+			e.blocks[id] = block
+			switch {
+			case len(block) > 0:
+				ops = append(ops, controller.Put(id.keyIn(g.prefix), encodeBlock(block)))
+			case len(g.blocks[id]) > 0:
+				ops = append(ops, controller.Delete(id.keyIn(g.prefix)))
+			}
+		}
+	}
+	return e, ops
+}
+
+// merge returns a block with changes applied; the old one stays as it is.
+func merge(block []committed, changes map[uint8]offsetChange) []committed {
+	list := make([]committed, 0, len(block)+len(changes))
+	for _, c := range block {
+		if _, ok := changes[c.slot]; !ok {
+			list = append(list, c)
+		}
+	}
+	for _, c := range changes {
+		if !c.deleted {
+			list = append(list, c.committed)
+		}
+	}
+	slices.SortFunc(list, func(a, b committed) int { return int(a.slot) - int(b.slot) })
+	return list
+}
+
+// landed makes what was written the truth in memory.
+func (e *entry) landed() {
+	if e.stored != nil {
+		e.g.stored = e.stored
+	}
+	for id, block := range e.blocks {
+		if len(block) == 0 {
+			delete(e.g.blocks, id)
+			continue
+		}
+		if e.g.blocks == nil {
+			e.g.blocks = make(map[blockID][]committed)
+		}
+		e.g.blocks[id] = block
+	}
+}

@@ -1,0 +1,254 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"blumfeld/controller"
+)
+
+const (
+	// txnTimeout bounds one transaction, as offsets.commit.timeout.ms by default bounds a commit.
+	txnTimeout = 5 * time.Second
+	// recoveryPause lies between attempts to reach a store that fails.
+	recoveryPause = 100 * time.Millisecond
+	// txnBytes leaves room for the condition that fences us, in bytes.
+	txnBytes = controller.MaxTxnBytes - 1024
+	// opOverhead is what the store counts for an operation beside key and value, in bytes.
+	opOverhead = 16
+)
+
+var errLost = errors.New("group: another coordinator owns these groups")
+
+// flight is what the writer of a shard does at a time: transactions, one after the other, or, after a failure, reading
+// groups again.
+type flight struct {
+	txns    [][]controller.Op
+	entries []*entry
+	reload  []string
+
+	err    error             // of the transactions: none, some or all may have taken place
+	loaded map[string]*group // by reload; machines start at the time of landing
+}
+
+func (f *flight) entry(g *group) *entry {
+	if f == nil {
+		return nil
+	}
+	for _, e := range f.entries {
+		if e.g == g {
+			return e
+		}
+	}
+	return nil
+}
+
+func (f *flight) has(g *group) bool { return f.entry(g) != nil }
+
+func opSize(o controller.Op) int { return len(o.Key) + len(o.Value) + opOverhead }
+
+// add puts a group's operations into the flight's one transaction if they fit, or, if they are the first, into as many as
+// it takes. It returns false if they have to wait for the next flight.
+func (f *flight) add(e *entry, ops []controller.Op) bool {
+	n := 0
+	for _, o := range ops {
+		n += opSize(o)
+	}
+	if len(f.entries) > 0 {
+		for _, o := range f.txns[0] {
+			n += opSize(o)
+		}
+		if len(f.txns) > 1 || n > txnBytes || len(f.txns[0])+len(ops) > controller.MaxTxnOps {
+			return false
+		}
+		f.txns[0] = append(f.txns[0], ops...)
+		f.entries = append(f.entries, e)
+		return true
+	}
+	f.entries = append(f.entries, e)
+	var txn []controller.Op
+	n = 0
+	for _, o := range ops {
+		if len(txn) == controller.MaxTxnOps || len(txn) > 0 && n+opSize(o) > txnBytes {
+			f.txns = append(f.txns, txn)
+			txn, n = nil, 0
+		}
+		txn = append(txn, o)
+		n += opSize(o)
+	}
+	f.txns = append(f.txns, txn)
+	return true
+}
+
+// owner is a shard's hold on its part of the store: every transaction is conditional on the ownership key being as this
+// process last wrote it. Only the writer uses it.
+type owner struct {
+	store controller.Store
+	key   string
+	token []byte // of this Coordinator
+	rev   int64
+}
+
+// take makes this process the owner, whoever was it before.
+func (o *owner) take(ctx context.Context) error {
+	rev, _, err := o.store.Txn(ctx, nil, []controller.Op{controller.Put(o.key, o.token)})
+	o.rev = rev
+	return err
+}
+
+// retake moves the ownership key, so that a transaction of unknown outcome, should it still be on its way, fails. It
+// returns errLost if another process is the owner.
+func (o *owner) retake(ctx context.Context) error {
+	rev, ok, err := o.store.Txn(ctx, []controller.Cond{controller.IfValue(o.key, o.token)}, []controller.Op{controller.Put(o.key, o.token)})
+	if err == nil && !ok {
+		return errLost
+	}
+	if err == nil {
+		o.rev = rev
+	}
+	return err
+}
+
+func (o *owner) txn(ctx context.Context, ops []controller.Op) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
+	defer cancel()
+	_, ok, err := o.store.Txn(ctx, []controller.Cond{controller.IfRevision(o.key, o.rev)}, ops)
+	if err == nil && !ok {
+		// Our own retake may have taken place although it seemed to fail: recovery finds out.
+		return errLost
+	}
+	return err
+}
+
+// write is the writer's goroutine: one flight at a time, until flights is closed.
+func (s *shard) write(ctx context.Context) {
+	for f := range s.flights {
+		for _, ops := range f.txns {
+			if f.err = s.owner.txn(ctx, ops); f.err != nil {
+				break
+			}
+		}
+		if f.reload != nil {
+			f.err = s.recover(ctx, f)
+		}
+		s.landed <- f
+	}
+}
+
+// recover tries until it has read the groups again, the ownership is lost, or ctx ends.
+func (s *shard) recover(ctx context.Context, f *flight) error {
+	for {
+		err := s.reload(ctx, f)
+		if err == nil || errors.Is(err, errLost) || errors.Is(err, controller.ErrClosed) || ctx.Err() != nil {
+			return err
+		}
+		s.c.opts.Logger.Warn("groups cannot be read from the metadata store", "groups", len(f.reload), "err", err)
+		select {
+		case <-time.After(recoveryPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *shard) reload(ctx context.Context, f *flight) error {
+	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
+	defer cancel()
+	if err := s.owner.retake(ctx); err != nil {
+		return err
+	}
+	f.loaded = make(map[string]*group)
+	for _, id := range f.reload {
+		kvs, _, err := s.owner.store.Range(ctx, groupPrefix(id))
+		if err != nil {
+			return err
+		}
+		groups, err := load(kvs, &s.c.opts.Config, s.c.opts.Now())
+		if err != nil {
+			return err
+		}
+		if g := groups[id]; g != nil {
+			f.loaded[id] = g
+		}
+	}
+	return nil
+}
+
+// load makes groups of what the store holds of them. Damaged values are an error: a group that silently lost its
+// offsets would read everything again, or nothing.
+func load(kvs []controller.KV, cfg *Config, now time.Time) (map[string]*group, error) {
+	groups := make(map[string]*group)
+	for len(kvs) > 0 {
+		id, _, ok := parseKey(kvs[0].Key)
+		if !ok {
+			return nil, malformed(kvs[0])
+		}
+		prefix := groupPrefix(id)
+		n := 0
+		for n < len(kvs) && strings.HasPrefix(kvs[n].Key, prefix) {
+			n++
+		}
+		if n == 0 {
+			return nil, malformed(kvs[0])
+		}
+		g, err := loadGroup(id, prefix, kvs[:n], cfg, now)
+		if err != nil {
+			return nil, err
+		}
+		groups[id] = g
+		kvs = kvs[n:]
+	}
+	return groups, nil
+}
+
+func loadGroup(id, prefix string, kvs []controller.KV, cfg *Config, now time.Time) (*group, error) {
+	g := &group{prefix: prefix}
+	var head *snapshot
+	var members []storedMember
+	orders := make(map[string]int32)
+	for _, kv := range kvs {
+		rest := kv.Key[len(prefix):]
+		var err error
+		switch {
+		case rest == headName:
+			head, err = decodeHead(kv.Value)
+		case strings.HasPrefix(rest, memberName):
+			m, order, e := decodeMember(rest[len(memberName):], kv.Value)
+			err = e
+			members = append(members, m)
+			orders[m.id] = order
+			if g.stored == nil {
+				g.stored = make(map[string]uint64)
+			}
+			g.stored[m.id] = hashRecord(kv.Value)
+		case strings.HasPrefix(rest, offsetsName):
+			b, ok := parseBlock(rest[len(offsetsName):])
+			block, e := decodeBlock(kv.Value)
+			if err = e; !ok {
+				err = errMalformed
+			}
+			if g.blocks == nil {
+				g.blocks = make(map[blockID][]committed)
+			}
+			g.blocks[b] = block
+		default:
+			err = errMalformed
+		}
+		if err != nil {
+			return nil, malformed(kv)
+		}
+	}
+	if head == nil {
+		g.machine = newMachine(id, cfg, now)
+		return g, nil
+	}
+	slices.SortFunc(members, func(a, b storedMember) int { return int(orders[a.id]) - int(orders[b.id]) })
+	head.members = sameGeneration(head.generation, members)
+	g.machine = restore(id, cfg, head, now)
+	return g, nil
+}
