@@ -17,13 +17,14 @@ import (
 // know whom.
 var allowed = map[string][]string{
 	"":               {"broker", "broker/config", "controller", "controller/etcd"}, // controller: the type of the store that it opens for the broker
-	"broker":         {"broker/api", "broker/config", "broker/replica", "controller", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
-	"broker/api":     {"broker/config", "broker/replica", "controller", "protocol", "protocol/batch"},
+	"broker":         {"broker/api", "broker/config", "broker/replica", "controller", "controller/group", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
+	"broker/api":     {"broker/config", "broker/replica", "controller", "controller/group", "protocol", "protocol/batch"},
 	"broker/replica": {"controller", "logstore", "protocol/batch"},
 	"broker/config":  {},
 
 	"controller":           {},
 	"controller/etcd":      {"controller"},
+	"controller/group":     {"controller"},
 	"controller/storetest": {"controller"}, // the contract that every Store passes
 
 	"logstore":           {"logstore/vfs", "protocol/batch"},
@@ -43,12 +44,13 @@ var allowed = map[string][]string{
 // allowedInTests is what test files may import beyond allowed.
 var allowedInTests = map[string][]string{
 	// Handlers are tested over partitions on a log in memory.
-	"broker/api":      {"logstore", "logstore/vfs"},
-	"broker/replica":  {"logstore/vfs"},
-	"controller":      {"controller/storetest", "integration/script"},
-	"controller/etcd": {"controller/storetest"},
-	"integration":     {"integration/process"},
-	"logstore":        {"integration/script"},
+	"broker/api":       {"logstore", "logstore/vfs"},
+	"broker/replica":   {"logstore/vfs"},
+	"controller":       {"controller/storetest", "integration/script"},
+	"controller/etcd":  {"controller/storetest"},
+	"controller/group": {"integration/script"},
+	"integration":      {"integration/process"},
+	"logstore":         {"integration/script"},
 }
 
 // forbidden keeps rooms from what is not theirs: the standard packages behind
