@@ -303,7 +303,7 @@ func (s *shard) describe(id string) Description {
 	switch {
 	case err != nil:
 		return Description{Err: err, Group: id}
-	case g == nil:
+	case g == nil || g.state == Dead:
 		return Description{Err: kerr.GroupIDNotFound, Group: id, State: Dead.String()}
 	}
 	d := Description{Group: id, State: g.state.String(), ProtocolType: g.protocolType, Members: make([]DescribedMember, len(g.members))}
@@ -324,7 +324,7 @@ func (s *shard) list(f ListFilter) (list []Listing) {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(w string) bool { return strings.EqualFold(v, w) })
 	}
 	for id, g := range s.groups {
-		if has(f.States, g.state.String()) && has(f.Types, classicType) {
+		if g.state != Dead && has(f.States, g.state.String()) && has(f.Types, classicType) {
 			list = append(list, Listing{id, g.protocolType, g.state.String(), classicType})
 		}
 	}
