@@ -303,7 +303,7 @@ func (s *shard) describe(id string) Description {
 	switch {
 	case err != nil:
 		return Description{Err: err, Group: id}
-	case g == nil:
+	case g == nil || g.state == Dead:
 		return Description{Err: kerr.GroupIDNotFound, Group: id, State: Dead.String()}
 	}
 	d := Description{Group: id, State: g.state.String(), ProtocolType: g.protocolType, Members: make([]DescribedMember, len(g.members))}
@@ -324,7 +324,7 @@ func (s *shard) list(f ListFilter) (list []Listing) {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(w string) bool { return strings.EqualFold(v, w) })
 	}
 	for id, g := range s.groups {
-		if has(f.States, g.state.String()) && has(f.Types, classicType) {
+		if g.state != Dead && has(f.States, g.state.String()) && has(f.Types, classicType) {
 			list = append(list, Listing{id, g.protocolType, g.state.String(), classicType})
 		}
 	}
@@ -333,23 +333,47 @@ func (s *shard) list(f ListFilter) (list []Listing) {
 
 const classicType = "classic"
 
-// topicsDeleted forgets the offsets of topics.
+// topicsDeleted forgets the offsets of topics. Nobody would say it again, so it outlives a failure of the store: nothing
+// that a group commits later is acknowledged before.
 func (s *shard) topicsDeleted(topics map[string]struct{}) {
 	for _, g := range s.groups {
-		if g.failed || g.state == Dead {
-			continue
-		}
-		for _, block := range s.blocksOf(g) {
-			if _, ok := topics[block.topic]; ok {
-				for slot := range uint8(blockSize) {
-					g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
-				}
-			}
-		}
-		if len(g.work.offsets) > 0 {
-			s.enqueue(g)
+		switch {
+		case g.failed:
+			s.remember(g.id, topics)
+		case g.state != Dead:
+			s.forgetTopics(g, topics)
 		}
 	}
+}
+
+func (s *shard) forgetTopics(g *group, topics map[string]struct{}) {
+	for _, block := range s.blocksOf(g) {
+		if _, ok := topics[block.topic]; !ok {
+			continue
+		}
+		for slot := range uint8(blockSize) {
+			g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
+		}
+		if g.work.topics == nil {
+			g.work.topics = make(map[string]struct{})
+		}
+		g.work.topics[block.topic] = struct{}{}
+		s.enqueue(g)
+	}
+}
+
+// remember keeps the deletion of topics for when a group that failed has been read again.
+func (s *shard) remember(id string, topics map[string]struct{}) {
+	if len(topics) == 0 {
+		return
+	}
+	if s.forget == nil {
+		s.forget = make(map[string]map[string]struct{})
+	}
+	if s.forget[id] == nil {
+		s.forget[id] = make(map[string]struct{})
+	}
+	maps.Copy(s.forget[id], topics)
 }
 
 // expire forgets offsets whose retention is over, and then groups that are Empty and hold none. Groups with writes

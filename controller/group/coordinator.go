@@ -249,10 +249,6 @@ func (c *Coordinator) TopicsDeleted(names []string) {
 		topics[n] = struct{}{}
 	}
 	for _, s := range c.shards {
-		s.send(signal(func(s *shard) {
-			if !s.recovering() {
-				s.topicsDeleted(topics)
-			}
-		}))
+		s.send(signal(func(s *shard) { s.topicsDeleted(topics) }))
 	}
 }

@@ -346,7 +346,7 @@ func TestOutage(t *testing.T) {
 	members := make(map[string]string)
 	for _, id := range ids {
 		members[id] = stable(t, c, cl, id, "t")
-		commit(t, c, id, members[id], 1, OffsetToCommit{"t", 0, 1, -1, ""})
+		commit(t, c, id, members[id], 1, OffsetToCommit{"t", 0, 1, -1, ""}, OffsetToCommit{"gone", 100, 1, -1, ""})
 	}
 	hit, quiet, rebalancing := ids[0], ids[1], ids[2]
 
@@ -366,7 +366,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("commit: %v", errs[0])
 		}
 	}
-	if got := offsets(t, c, quiet); len(got) != 1 || got[0].Offset != 1 {
+	if got := offsets(t, c, quiet); fmt.Sprint(got) != "[{gone 100 1 -1  <nil>} {t 0 1 -1  <nil>}]" {
 		t.Errorf("fetched: %v", got)
 	}
 	if f := c.FetchOffsets(FetchRequest{Group: hit}); !errors.Is(f.Err, kerr.CoordinatorNotAvailable) {
@@ -381,6 +381,10 @@ func TestOutage(t *testing.T) {
 	if j := await(t, c.Join(consumer("new"+ids[0], "client", "", "t"))); c.shard("new"+ids[0]) == c.shards[0] && !errors.Is(j.Err, kerr.CoordinatorNotAvailable) {
 		t.Errorf("join of a new group: %+v", j)
 	}
+	for _, id := range ids {
+		commit(t, c, id, members[id], 1, OffsetToCommit{"gone", 0, 3, -1, ""}) // refused, as above
+	}
+	c.TopicsDeleted([]string{"gone"})
 	away.Store(false)
 	for _, id := range ids {
 		// Clients retry this error; the groups are read again one flight after the other.
@@ -393,6 +397,9 @@ func TestOutage(t *testing.T) {
 		}
 		if err := beat(t, c, id, members[id], 1); err != nil {
 			t.Errorf("%s afterwards: %v", id, err)
+		}
+		if got := fmt.Sprint(offsets(t, c, id)); got != "[{t 0 3 -1  <nil>}]" {
+			t.Errorf("%s: offsets of a topic that was deleted meanwhile: %s", id, got)
 		}
 	}
 }

@@ -25,11 +25,12 @@ type shard struct {
 
 	groups   map[string]*group
 	alarms   alarmHeap
-	expireAt time.Time // zero: never
-	queue    []*group  // with work; each once
-	failed   []string  // groups to be read again
-	flight   *flight   // under way
-	lost     bool      // another process owns the groups
+	expireAt time.Time                      // zero: never
+	queue    []*group                       // with work; each once
+	failed   []string                       // groups to be read again
+	forget   map[string]map[string]struct{} // by group that failed: topics deleted meanwhile
+	flight   *flight                        // under way
+	lost     bool                           // another process owns the groups
 	now      time.Time
 
 	flights chan *flight
@@ -343,6 +344,7 @@ func (s *shard) land(f *flight) {
 		s.c.opts.Logger.Warn("groups could not be written to the metadata store", "groups", len(f.entries), "err", f.err)
 		s.failReplies(f.entries, kerr.CoordinatorNotAvailable)
 		for _, e := range f.entries {
+			s.remember(e.g.id, e.topics)
 			s.fail(e.g, kerr.CoordinatorNotAvailable)
 		}
 		// What has not been sent yet could wait for long, and the clients with it.
@@ -393,6 +395,7 @@ func (s *shard) fail(g *group, err error) {
 	if g.failed {
 		return
 	}
+	s.remember(g.id, g.work.topics)
 	s.abandon(g, err)
 	s.unschedule(g)
 	g.failed = true
@@ -405,7 +408,9 @@ func (s *shard) replace(id string, g *group) {
 	if g != nil {
 		s.groups[id] = g
 		s.schedule(g)
+		s.forgetTopics(g, s.forget[id])
 	}
+	delete(s.forget, id)
 }
 
 func (s *shard) drop(g *group) {
@@ -421,7 +426,7 @@ func (s *shard) lose() {
 	for _, g := range s.groups {
 		s.abandon(g, kerr.NotCoordinator)
 	}
-	s.groups, s.queue, s.failed, s.alarms, s.expireAt = nil, nil, nil, nil, time.Time{}
+	s.groups, s.queue, s.failed, s.forget, s.alarms, s.expireAt = nil, nil, nil, nil, nil, time.Time{}
 }
 
 // alarm is a group's place in its shard's heap.

@@ -38,7 +38,8 @@ type work struct {
 	remove   bool      // all of the group; nothing else then
 	snapshot *snapshot // nil: as stored
 	offsets  map[blockID]map[uint8]offsetChange
-	replies  []reply // that leave when it is written
+	replies  []reply             // that leave when it is written
+	topics   map[string]struct{} // whose deletion offsets includes
 }
 
 type offsetChange struct {
@@ -59,7 +60,7 @@ func (w *work) setOffset(id blockID, c offsetChange) {
 }
 
 // discard turns all work into the removal of the group.
-func (w *work) discard() { w.remove, w.snapshot, w.offsets = true, nil, nil }
+func (w *work) discard() { w.remove, w.snapshot, w.offsets, w.topics = true, nil, nil, nil }
 
 // holds says whether replies that tell of the group's state have to wait for this work.
 func (w *work) holds() bool { return w.remove || w.snapshot != nil }

@@ -13,8 +13,9 @@ import (
 const (
 	// txnTimeout bounds one transaction, as offsets.commit.timeout.ms by default bounds a commit.
 	txnTimeout = 5 * time.Second
-	// recoveryPause lies between attempts to reach a store that fails.
-	recoveryPause = 100 * time.Millisecond
+	// recoveryPause lies between the first attempts to reach a store that fails; it doubles up to maxRecoveryPause.
+	recoveryPause    = 50 * time.Millisecond
+	maxRecoveryPause = 2 * time.Second
 	// txnBytes leaves room for the condition that fences us, in bytes.
 	txnBytes = controller.MaxTxnBytes - 1024
 	// opOverhead is what the store counts for an operation beside key and value, in bytes.
@@ -143,14 +144,14 @@ func (s *shard) write(ctx context.Context) {
 
 // recover tries until it has read the groups again, the ownership is lost, or ctx ends.
 func (s *shard) recover(ctx context.Context, f *flight) error {
-	for {
+	for pause := recoveryPause; ; pause = min(2*pause, maxRecoveryPause) {
 		err := s.reload(ctx, f)
 		if err == nil || errors.Is(err, errLost) || errors.Is(err, controller.ErrClosed) || ctx.Err() != nil {
 			return err
 		}
 		s.c.opts.Logger.Warn("groups cannot be read from the metadata store", "groups", len(f.reload), "err", err)
 		select {
-		case <-time.After(recoveryPause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 		}
 	}
