@@ -90,6 +90,10 @@ func (s *shard) run(ctx context.Context) {
 		case <-s.bell:
 		case <-timer.C:
 		}
+		if ctx.Err() != nil {
+			// A flight that Close cut off has landed with an error that is not the store's.
+			return
+		}
 		s.now = s.c.opts.Now()
 		if f != nil {
 			s.land(f)
