@@ -34,8 +34,8 @@ lint: ## gofmt, go vet, staticcheck; also vets for darwin and arm64
 compat: ## real clients; QUICK=1 for a selection, COMPAT_ADDR=host:port for another broker, CLIENTS="kcat …"
 	go run ./compat $(CLIENTS)
 
-bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); table in integration/bench/RESULTS.md
-	go run ./integration/bench -out integration/bench/RESULTS.md
+bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); ROWS=groups,start-up for some; table in integration/bench/RESULTS.md
+	go run ./integration/bench -rows "$(ROWS)" -out integration/bench/RESULTS.md
 
 torture: ## kill -9 in the middle of writes, ROUNDS=50 times
 	go test ./integration -count=1 -timeout 60m -v -run '^TestKilledWhileWriting$$' -rounds $(ROUNDS)

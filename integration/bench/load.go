@@ -18,35 +18,27 @@ import (
 
 const recordBytes = 1 << 10
 
-// load is what the rows have in common.
-type load struct {
-	records int    // of recordBytes each
-	kafka   string // the launcher, for Kafka's tools
+// produceRows and consumeRows are load from Kafka's own tools, as users would put it on, and from a Go client.
+func produceRows() []row {
+	return []row{
+		{set: "produce", name: "producer-perf-test, 1 KiB, default batches", run: onTopic(false, producerPerf())},
+		{set: "produce", name: "producer-perf-test, 1 KiB, 128 KiB batches", run: onTopic(false, producerPerf(largeBatches...))},
+	}
 }
+
+func consumeRows() []row {
+	return []row{
+		{set: "consume", name: "consumer-perf-test, catch-up", run: onTopic(true, consumerPerf)},
+		{set: "consume", name: "Go client without a group, catch-up", run: onTopic(true, goConsumer)},
+	}
+}
+
+var largeBatches = []string{"batch.size=131072", "linger.ms=20"}
 
 // result is what one generator saw: from without, so the client's part is in it.
 type result struct {
 	figures  []measured
 	requests int64 // produce or fetch requests, 0 where the generator does not tell
-}
-
-type measured struct {
-	figure
-	value float64
-}
-
-// row is one line of comparisons.
-type row struct {
-	name   string
-	filled bool // the topic is filled before the measurement begins
-	run    func(ctx context.Context, l load, addr, topic string) (result, error)
-}
-
-var rows = []row{
-	{"producer-perf-test, 1 KiB, default batches", false, producerPerf()},
-	{"producer-perf-test, 1 KiB, 128 KiB batches", false, producerPerf("batch.size=131072", "linger.ms=20")},
-	{"consumer-perf-test, catch-up", true, consumerPerf},
-	{"Go client without a group, catch-up", true, goConsumer},
 }
 
 var (
@@ -60,64 +52,38 @@ var (
 // says so.
 var errUnsupported = errors.New("not supported by this broker")
 
-// measure does a row once on a broker.
-func measure(ctx context.Context, t *table, r row, b *broker, l load) error {
-	topic, err := newTopic(ctx, b.addr)
-	if err != nil {
-		return err
-	}
-	if r.filled {
-		if _, err := producerPerf("batch.size=131072", "linger.ms=20")(ctx, l, b.addr, topic); err != nil {
-			return err
+// onTopic moves l.records records through a fresh topic of one partition, filled before if the row reads, and adds what
+// the broker spent on it.
+func onTopic(filled bool, run func(ctx context.Context, l load, addr, topic string) (result, error)) func(context.Context, load, *broker) ([]measured, error) {
+	return func(ctx context.Context, l load, b *broker) ([]measured, error) {
+		topic, err := newTopic(ctx, b.addr, 1)
+		if err != nil {
+			return nil, err
 		}
-	}
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	got, err := r.run(ctx, l, b.addr, topic)
-	if errors.Is(err, errUnsupported) {
-		t.unsupported(r.name, b.name)
-		return deleteTopic(ctx, b.addr, topic)
-	}
-	if err != nil {
-		return err
-	}
-	after, err := b.usage()
-	if err != nil {
-		return err
-	}
-	cpu := (after.CPU - before.CPU).Seconds()
-	for _, m := range got.figures {
-		t.add(r.name, b.name, m.figure, m.value)
-	}
-	t.add(r.name, b.name, cpuPerGiB, cpu/(float64(l.records)*recordBytes/(1<<30)))
-	if got.requests > 0 {
-		t.add(r.name, b.name, cpuPerReq, cpu/(float64(got.requests)/1e6))
-	}
-	return deleteTopic(ctx, b.addr, topic)
-}
-
-// warmUp does the rows' work once, unmeasured.
-func warmUp(ctx context.Context, brokers []*broker, l load) error {
-	for _, b := range brokers {
-		if err := measure(ctx, newTable(), rows[0], b, l); err != nil {
-			return err
+		if filled {
+			if _, err := producerPerf(largeBatches...)(ctx, l, b.addr, topic); err != nil {
+				return nil, err
+			}
 		}
+		before, err := b.usage()
+		if err != nil {
+			return nil, err
+		}
+		got, err := run(ctx, l, b.addr, topic)
+		if err != nil {
+			return nil, errors.Join(err, deleteTopic(ctx, b.addr, topic))
+		}
+		after, err := b.usage()
+		if err != nil {
+			return nil, err
+		}
+		cpu := (after.CPU - before.CPU).Seconds()
+		list := append(got.figures, measured{cpuPerGiB, cpu / (float64(l.records) * recordBytes / (1 << 30))})
+		if got.requests > 0 {
+			list = append(list, measured{cpuPerReq, cpu / (float64(got.requests) / 1e6)})
+		}
+		return list, deleteTopic(ctx, b.addr, topic)
 	}
-	return nil
-}
-
-// memory adds what the brokers hold after all rows.
-func memory(t *table, b *broker) error {
-	u, err := b.usage()
-	if err != nil {
-		return err
-	}
-	const row = "memory after all rows"
-	t.add(row, b.name, figure{"RssAnon MiB", lowerIsBetter}, float64(u.RSSAnon)/(1<<20))
-	t.add(row, b.name, figure{"peak RSS MiB", lowerIsBetter}, float64(u.PeakRSS)/(1<<20))
-	return nil
 }
 
 // tool runs one of Kafka's own and returns what it printed.
@@ -240,10 +206,10 @@ func numbers(texts ...string) ([]float64, error) {
 	return values, nil
 }
 
-// newTopic creates a topic of one partition.
-func newTopic(ctx context.Context, addr string) (string, error) {
+// newTopic creates a topic of a name of its own.
+func newTopic(ctx context.Context, addr string, partitions int32) (string, error) {
 	name := "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	return name, createTopic(ctx, addr, name, 1)
+	return name, createTopic(ctx, addr, name, partitions)
 }
 
 func createTopic(ctx context.Context, addr, name string, partitions int32) error {

@@ -1,12 +1,16 @@
 // Command bench measures Blumfeld beside Apache Kafka on one machine, in one
-// run: every row is done on both in turn, A B A B, on a fresh topic each time,
+// run: every row is done on both in turn, A B A B, on fresh topics and groups,
 // so that a change of the machine's mood meets both. The table has the median
 // of each and the median and range of the pairs' ratios.
 //
-//	go run ./integration/bench [-pairs 3] [-records 300000] [-out FILE]
+//	go run ./integration/bench [-rows groups,start-up] [-pairs 3] [-records 300000] [-out FILE]
+//
+// A run of some rows brings those rows of FILE up to date and leaves the others
+// as they were measured; each line says when. Figures of two machines are never
+// mixed: if FILE is another machine's, a run of some rows does not touch it.
 //
 // It owns the rows and the arithmetic between them. It must not know how a
-// broker works inside: load comes from Kafka's own tools and a Go client over
+// broker works inside: load comes from Kafka's own tools and Go clients over
 // the wire, and costs are those that the kernel accounts to the process.
 package main
 
@@ -16,25 +20,40 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
 func main() {
-	pairs := flag.Int("pairs", 3, "how often each row is done on both brokers")
-	records := flag.Int("records", 300_000, "records of 1 KiB in each row")
-	kafka := flag.String("kafka", "compat/kafka/kafka", "the launcher of Apache Kafka and its tools")
+	var l load
+	flag.IntVar(&l.pairs, "pairs", 3, "how often each row is done on both brokers")
+	flag.IntVar(&l.records, "records", 300_000, "records of 1 KiB in each row that moves records")
+	flag.StringVar(&l.kafka, "kafka", "compat/kafka/kafka", "the launcher of Apache Kafka and its tools")
+	list := flag.String("rows", "", "sets of rows, or parts of their names, with commas between; none: all. Sets: "+strings.Join(sets(rows()), ", "))
 	out := flag.String("out", "", "also write the table to this file")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *pairs, load{records: *records, kafka: *kafka}, *out); err != nil {
+	if err := run(ctx, l, *list, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, pairs int, l load, out string) error {
+func run(ctx context.Context, l load, list, out string) error {
+	all := rows()
+	chosen, err := choose(all, list)
+	if err != nil {
+		return err
+	}
+	t := newTable()
+	if out != "" && len(chosen) < len(all) {
+		// Before the work: an error should not cost half an hour.
+		if err := t.keep(out, machine(), all, chosen); err != nil {
+			return err
+		}
+	}
 	work, err := os.MkdirTemp("", "blumfeld-bench-")
 	if err != nil {
 		return err
@@ -45,35 +64,10 @@ func run(ctx context.Context, pairs int, l load, out string) error {
 		return err
 	}
 	defer stop()
-
-	t := newTable()
-	// A young JVM interprets: what it did is thrown away. It is young again after restarts.
-	if err := warmUp(ctx, brokers, l); err != nil {
+	if err := measure(ctx, t, chosen, brokers, l); err != nil {
 		return err
 	}
-	if err := measureStartUp(ctx, t, brokers, pairs); err != nil {
-		return err
-	}
-	if err := warmUp(ctx, brokers, l); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		for range pairs {
-			for _, b := range brokers {
-				fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, b.name)
-				if err := measure(ctx, t, r, b, l); err != nil {
-					return fmt.Errorf("%s on %s: %w", r.name, b.name, err)
-				}
-			}
-		}
-	}
-	for _, b := range brokers {
-		if err := memory(t, b); err != nil {
-			return err
-		}
-	}
-
-	text := t.render(machine())
+	text := t.render(machine(), all)
 	fmt.Print(text)
 	if out == "" {
 		return nil

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,39 +13,30 @@ const (
 	startUpPartitions = 100
 )
 
-// measureStartUp restarts both brokers in turn on 100 partitions, after an
-// orderly stop.
-func measureStartUp(ctx context.Context, t *table, brokers []*broker, pairs int) error {
-	const row = "start-up with 100 partitions"
-	for _, b := range brokers {
-		if err := createTopic(ctx, b.addr, startUpTopic, startUpPartitions); err != nil {
-			return err
-		}
-		// A record in each, so that there is something to open.
-		if err := produceToAll(ctx, b.addr); err != nil {
-			return err
-		}
+func startUpRows() []row {
+	return []row{{set: "start-up", name: "start-up with 100 partitions", young: true, run: startUp}}
+}
+
+// startUp restarts a broker on 100 partitions, after an orderly stop.
+func startUp(ctx context.Context, _ load, b *broker) ([]measured, error) {
+	if err := createTopic(ctx, b.addr, startUpTopic, startUpPartitions); err != nil {
+		return nil, err
 	}
-	for range pairs {
-		for _, b := range brokers {
-			fmt.Fprintf(os.Stderr, "%s: %s\n", row, b.name)
-			if err := b.restart(ctx); err != nil {
-				return err
-			}
-			if err := produceToAll(ctx, b.addr); err != nil {
-				return err
-			}
-			all := time.Since(b.began)
-			t.add(row, b.name, figure{"ms to the first answer", lowerIsBetter}, ms(b.ready))
-			t.add(row, b.name, figure{"ms to all leaders in Metadata and a record acknowledged by each", lowerIsBetter}, ms(all))
-		}
+	// A record in each, so that there is something to open.
+	if err := produceToAll(ctx, b.addr); err != nil {
+		return nil, err
 	}
-	for _, b := range brokers {
-		if err := deleteTopic(ctx, b.addr, startUpTopic); err != nil {
-			return err
-		}
+	if err := b.restart(ctx); err != nil {
+		return nil, err
 	}
-	return nil
+	if err := produceToAll(ctx, b.addr); err != nil {
+		return nil, err
+	}
+	all := time.Since(b.began)
+	return []measured{
+		{figure{"ms to the first answer", lowerIsBetter}, ms(b.ready)},
+		{figure{"ms to all leaders in Metadata and a record acknowledged by each", lowerIsBetter}, ms(all)},
+	}, deleteTopic(ctx, b.addr, startUpTopic)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -33,13 +34,17 @@ type line struct {
 	values map[string][]float64 // by broker, in the order they were measured
 }
 
-// table collects lines in the order in which they first appear.
+// table collects lines in the order in which they first appear in a row.
 type table struct {
+	date    string // of the run
 	lines   []*line
-	missing []string // rows that a broker does not support
+	missing map[string][]string // by row: the brokers that do not support it
+	kept    map[string][]string // by row: lines of an earlier run, rendered
 }
 
-func newTable() *table { return new(table) }
+func newTable() *table {
+	return &table{date: time.Now().Format(time.DateOnly), missing: map[string][]string{}, kept: map[string][]string{}}
+}
 
 func (t *table) add(row, broker string, f figure, value float64) {
 	i := slices.IndexFunc(t.lines, func(l *line) bool { return l.row == row && l.figure == f })
@@ -51,10 +56,32 @@ func (t *table) add(row, broker string, f figure, value float64) {
 }
 
 func (t *table) unsupported(row, broker string) {
-	note := fmt.Sprintf("%s: not supported by %s", row, broker)
-	if !slices.Contains(t.missing, note) {
-		t.missing = append(t.missing, note)
+	if !slices.Contains(t.missing[row], broker) {
+		t.missing[row] = append(t.missing[row], broker)
 	}
+}
+
+// keep takes over what a file has of the rows that are not measured now. A file that another machine wrote is an error;
+// one that is not there has nothing.
+func (t *table) keep(file, heading string, all, chosen []row) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if first, _, _ := strings.Cut(string(text), "\n"); first != heading {
+		return fmt.Errorf("%s was measured elsewhere, all rows have to be measured again:\n- %s\n- %s", file, first, heading)
+	}
+	for l := range strings.Lines(string(text)) {
+		name, _, ok := strings.Cut(strings.TrimPrefix(l, "| "), " | ")
+		is := func(r row) bool { return r.name == name }
+		if ok && slices.ContainsFunc(all, is) && !slices.ContainsFunc(chosen, is) {
+			t.kept[name] = append(t.kept[name], l)
+		}
+	}
+	return nil
 }
 
 // ratios are Blumfeld's values over Kafka's, pair by pair.
@@ -67,16 +94,24 @@ func (l *line) ratios() []float64 {
 	return ratios
 }
 
-func (t *table) render(heading string) string {
+// render writes the rows in the order of all.
+func (t *table) render(heading string, all []row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", heading)
-	b.WriteString("| row | figure | Blumfeld | Apache Kafka | ratio (range) |\n|---|---|---|---|---|\n")
-	for _, l := range t.lines {
-		fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s |\n", l.row, l.figure.name, l.figure.direction,
-			show(median(l.values[blumfeld])), show(median(l.values[apacheKafka])), showRatios(l.ratios()))
-	}
-	for _, note := range t.missing {
-		fmt.Fprintf(&b, "\n%s\n", note)
+	b.WriteString("| row | figure | Blumfeld | Apache Kafka | ratio (range) | measured |\n|---|---|---|---|---|---|\n")
+	for _, r := range all {
+		for _, kept := range t.kept[r.name] {
+			b.WriteString(kept)
+		}
+		for _, l := range t.lines {
+			if l.row == r.name {
+				fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s | %s |\n", l.row, l.figure.name, l.figure.direction,
+					show(median(l.values[blumfeld])), show(median(l.values[apacheKafka])), showRatios(l.ratios()), t.date)
+			}
+		}
+		for _, broker := range t.missing[r.name] {
+			fmt.Fprintf(&b, "| %s | not supported by %s | | | | %s |\n", r.name, broker, t.date)
+		}
 	}
 	return b.String()
 }
@@ -113,7 +148,7 @@ func showRatios(ratios []float64) string {
 	return fmt.Sprintf("%.3f (%.3f–%.3f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
 }
 
-// machine says where and when the figures were taken.
+// machine says where the figures were taken.
 func machine() string {
 	model := "unknown CPU"
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
@@ -129,6 +164,6 @@ func machine() string {
 	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
 		kernel = strings.TrimSpace(string(out))
 	}
-	return fmt.Sprintf("%s: %d × %s, %s, %s; both brokers and the clients on this machine, in turn.",
-		time.Now().Format(time.DateOnly), runtime.NumCPU(), model, kernel, runtime.Version())
+	return fmt.Sprintf("%d × %s, %s, %s; both brokers and the clients on this machine, in turn.",
+		runtime.NumCPU(), model, kernel, runtime.Version())
 }

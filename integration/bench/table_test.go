@@ -1,12 +1,17 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestTable(t *testing.T) {
+	all := []row{{set: "first", name: "produce"}, {set: "first", name: "consume"}, {set: "second", name: "start"}}
 	table := newTable()
+	table.date = "yesterday"
 	cost := figure{"CPU s", lowerIsBetter}
 	for _, v := range []float64{1, 3, 2} {
 		table.add("produce", blumfeld, cost, v)
@@ -16,17 +21,62 @@ func TestTable(t *testing.T) {
 	table.unsupported("consume", blumfeld)
 	table.unsupported("consume", blumfeld)
 
-	const want = `Here.
-
-| row | figure | Blumfeld | Apache Kafka | ratio (range) |
-|---|---|---|---|---|
-| produce | CPU s, less is better | 2.00 | 4.00 | 0.500 (0.250–0.750) |
-| consume | CPU s, less is better | – | 1234 | – |
-
-consume: not supported by Blumfeld
+	const head = "| row | figure | Blumfeld | Apache Kafka | ratio (range) | measured |\n|---|---|---|---|---|---|\n"
+	const first = "Here.\n\n" + head + `| produce | CPU s, less is better | 2.00 | 4.00 | 0.500 (0.250–0.750) | yesterday |
+| consume | CPU s, less is better | – | 1234 | – | yesterday |
+| consume | not supported by Blumfeld | | | | yesterday |
 `
-	if got := table.render("Here."); got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	text := table.render("Here.", all)
+	if text != first {
+		t.Fatalf("got:\n%s\nwant:\n%s", text, first)
+	}
+
+	// A run of some rows leaves the others.
+	file := filepath.Join(t.TempDir(), "RESULTS.md")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := choose(all, "start,consume")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table = newTable()
+	table.date = "today"
+	if err := table.keep(file, "There.", all, chosen); err == nil {
+		t.Error("figures of another machine were kept")
+	}
+	if err := table.keep(file, "Here.", all, chosen); err != nil {
+		t.Fatal(err)
+	}
+	table.add("start", blumfeld, cost, 1)
+	table.add("consume", blumfeld, cost, 1)
+	const second = "Here.\n\n" + head + `| produce | CPU s, less is better | 2.00 | 4.00 | 0.500 (0.250–0.750) | yesterday |
+| consume | CPU s, less is better | 1.00 | – | – | today |
+| start | CPU s, less is better | 1.00 | – | – | today |
+`
+	if got := table.render("Here.", all); got != second {
+		t.Errorf("got:\n%s\nwant:\n%s", got, second)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all := rows()
+	for i, r := range all {
+		if strings.Contains(r.name, "|") || slices.ContainsFunc(all[:i], func(o row) bool { return o.name == r.name }) {
+			t.Errorf("row %q: its name is not unique, or breaks the table", r.name)
+		}
+	}
+	for _, c := range []struct {
+		list string
+		want int
+	}{{"", len(all)}, {"memory", 1}, {"memory, start-up", 2}, {"consumer-perf-test", 1}} {
+		got, err := choose(all, c.list)
+		if err != nil || len(got) != c.want {
+			t.Errorf("%q chooses %d rows, want %d: %v", c.list, len(got), c.want, err)
+		}
+	}
+	if _, err := choose(all, "memory,nonsense"); err == nil {
+		t.Error("a set that there is not was accepted")
 	}
 }
 
