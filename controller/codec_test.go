@@ -72,7 +72,7 @@ func TestStoredForm(t *testing.T) {
 		{topicKey("t"), "meta/topics/t"},
 		{nameGuardKey("a.b_c"), "meta/names/a_b_c"},
 		{brokerKey(7), "meta/brokers/7"},
-		{brokerConfigKey(""), "meta/configs/brokers/"},
+		{brokerConfigsPrefix, "meta/configs/brokers/"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s, want %s", tt.got, tt.want)

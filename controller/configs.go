@@ -15,12 +15,15 @@ import (
 type ResourceType int8
 
 const (
-	ResourceTopic  ResourceType = 2
-	ResourceBroker ResourceType = 4
+	ResourceTopic         ResourceType = 2
+	ResourceBroker        ResourceType = 4
+	ResourceClientMetrics ResourceType = 16 // KIP-714
+	ResourceGroup         ResourceType = 32 // KIP-1000
 )
 
 // ConfigResource is what a dynamic configuration belongs to: a topic by name, a broker by its id in decimal, or, with
-// type broker and name "", all brokers.
+// type broker and name "", all brokers; a client metrics subscription or a group by name, whether or not there is such
+// a group.
 type ConfigResource struct {
 	Type ResourceType
 	Name string
@@ -97,12 +100,15 @@ func (c *Controller) planConfigs(img *Image, ch ConfigChange) (*change, error) {
 	if err := checkConfigOps(ch.Ops); err != nil {
 		return nil, err
 	}
-	if err := c.checkResource(ch.Resource); err != nil {
+	if err := c.checkResourceType(ch.Resource); err != nil {
 		return nil, err
 	}
 	current, topic := img.configsOf(ch.Resource)
 	configs, err := c.applyConfigOps(current.values, ch)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkResourceName(ch.Resource); err != nil {
 		return nil, err
 	}
 	for _, op := range ch.Ops {
@@ -117,14 +123,14 @@ func (c *Controller) planConfigs(img *Image, ch ConfigChange) (*change, error) {
 	if err := checkResourceExists(img, ch.Resource); err != nil {
 		return nil, err
 	}
-	if ch.Resource.Type == ResourceTopic && maps.Equal(configs, current.values) {
+	if ch.Resource.Type != ResourceBroker && maps.Equal(configs, current.values) {
 		return nil, nil // a broker's is written even if it is the same: that makes brokers reload it (KAFKA-14136)
 	}
 	return planConfigWrite(ch.Resource, topic, configs, current)
 }
 
 func planConfigWrite(r ConfigResource, topic *Topic, configs map[string]string, current configRecord) (*change, error) {
-	key := brokerConfigKey(r.Name)
+	key, _ := namedConfigKey(r)
 	ch := &change{}
 	if topic != nil {
 		key = topicConfigKey(topic.ID)
@@ -148,7 +154,7 @@ func planConfigWrite(r ConfigResource, topic *Topic, configs map[string]string, 
 // configsOf returns the dynamic configuration of a resource, and the topic if it is one.
 func (i *Image) configsOf(r ConfigResource) (configRecord, *Topic) {
 	if r.Type != ResourceTopic {
-		return i.configs[r.Name], nil
+		return i.configs[r], nil
 	}
 	t, ok := i.Topic(r.Name)
 	if !ok {
@@ -180,16 +186,10 @@ func checkConfigOps(ops []ConfigOp) error {
 	return nil
 }
 
-// checkResource says whether this broker may change the resource at all.
-func (c *Controller) checkResource(r ConfigResource) error {
+// checkResourceType says whether this broker may change the resource at all.
+func (c *Controller) checkResourceType(r ConfigResource) error {
 	switch r.Type {
-	case ResourceTopic:
-		if r.Name == "" {
-			return refuse(kerr.InvalidRequest, "Default topic resources are not allowed.")
-		}
-		if reason := ValidateTopicName(r.Name); reason != "" {
-			return refuse(kerr.InvalidTopicException, "%s", reason)
-		}
+	case ResourceTopic, ResourceClientMetrics, ResourceGroup:
 	case ResourceBroker:
 		if r.Name == "" {
 			return nil
@@ -207,6 +207,26 @@ func (c *Controller) checkResource(r ConfigResource) error {
 	return nil
 }
 
+// checkResourceName says whether a topic or a group may be called so; of client metrics it is the validator that knows.
+// Kafka asks after it has carried out the operations.
+func checkResourceName(r ConfigResource) error {
+	switch r.Type {
+	case ResourceTopic:
+		if r.Name == "" {
+			return refuse(kerr.InvalidRequest, "Default topic resources are not allowed.")
+		}
+		if reason := ValidateTopicName(r.Name); reason != "" {
+			return refuse(kerr.InvalidTopicException, "%s", reason)
+		}
+	case ResourceGroup:
+		if r.Name == "" {
+			return refuse(kerr.InvalidRequest, "Default group resources are not allowed.")
+		}
+	}
+	return nil
+}
+
+// checkResourceExists: a group or a subscription is configured before there is one.
 func checkResourceExists(img *Image, r ConfigResource) error {
 	switch r.Type {
 	case ResourceTopic:

@@ -24,6 +24,8 @@
 //	meta/cluster-id                         the cluster id, 22 characters, as meta.properties has it
 //	meta/brokers/<id>                       one broker's registration
 //	meta/configs/brokers/<id>               dynamic configuration of one broker; <id> empty: default of all brokers
+//	meta/configs/client-metrics/<name>      what a client metrics subscription says (KIP-714)
+//	meta/configs/groups/<group>             dynamic configuration of one group (KIP-1000)
 //	meta/configs/topics/<topic id>          dynamic configuration of one topic
 //	meta/names/<name with . as _>           guards against two topics whose metric names collide
 //	meta/partitions/<topic id>/<partition>  one partition's state; partition in ten digits, so that order is numeric

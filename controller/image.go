@@ -2,9 +2,7 @@ package controller
 
 import (
 	"iter"
-	"maps"
 	"slices"
-	"strconv"
 )
 
 // Image is the cluster's metadata at one revision. It never changes: a reader may keep it as long as it likes, and two
@@ -18,13 +16,13 @@ type Image struct {
 	sorted      topicList
 	nameGuards  shards[string, string] // unified name -> topic; only of names that could collide
 	partitions  int
-	brokers     []Broker // by id
-	configs     map[string]configRecord
+	brokers     []Broker                        // by id
+	configs     map[ConfigResource]configRecord // of everything but topics, which have theirs in Topic
 	producerIDs producerIDs
 	producerRev int64
 }
 
-// configRecord is the dynamic configuration of one broker, or the default of all.
+// configRecord is the dynamic configuration of one resource.
 type configRecord struct {
 	values map[string]string
 	rev    int64
@@ -97,7 +95,19 @@ func (i *Image) active(id int32) bool {
 
 // BrokerConfigs returns the dynamic configuration of a broker (its id in decimal), or, for "", the default of all
 // brokers. nil if there is none. Do not modify it.
-func (i *Image) BrokerConfigs(id string) map[string]string { return i.configs[id].values }
+func (i *Image) BrokerConfigs(id string) map[string]string {
+	return i.configs[ConfigResource{ResourceBroker, id}].values
+}
+
+// GroupConfigs returns the dynamic configuration of a group, nil if there is none. Do not modify it.
+func (i *Image) GroupConfigs(group string) map[string]string {
+	return i.configs[ConfigResource{ResourceGroup, group}].values
+}
+
+// ClientMetricsConfigs returns what a client metrics subscription says, nil if there is none. Do not modify it.
+func (i *Image) ClientMetricsConfigs(subscription string) map[string]string {
+	return i.configs[ConfigResource{ResourceClientMetrics, subscription}].values
+}
 
 // TopicConfigs returns the dynamic configuration of a topic, nil if there is none or no such topic. Do not modify it.
 func (i *Image) TopicConfigs(name string) map[string]string {
@@ -107,17 +117,15 @@ func (i *Image) TopicConfigs(name string) map[string]string {
 	return nil
 }
 
-// ConfigResources returns the brokers that have a dynamic configuration, in ascending order, "" (the default) first.
-func (i *Image) ConfigResources() []string {
-	return slices.SortedFunc(maps.Keys(i.configs), func(a, b string) int {
-		x, _ := strconv.Atoi(a)
-		y, _ := strconv.Atoi(b)
-		if a == "" {
-			x = -1
+// ConfigResources returns the names of the resources of a type that have a dynamic configuration, in ascending order.
+// Topics are not among them.
+func (i *Image) ConfigResources(kind ResourceType) []string {
+	var names []string
+	for r := range i.configs {
+		if r.Type == kind {
+			names = append(names, r.Name)
 		}
-		if b == "" {
-			y = -1
-		}
-		return x - y
-	})
+	}
+	slices.Sort(names)
+	return names
 }

@@ -50,6 +50,7 @@ func TestImageFollows(t *testing.T) {
 					{Resource: ConfigResource{ResourceTopic, name()}, Ops: []ConfigOp{{Key: "k", Value: fmt.Sprint(rnd.IntN(10))}}},
 					{Resource: ConfigResource{ResourceTopic, name()}, Ops: []ConfigOp{{Kind: ConfigDelete, Key: "k"}}},
 					{Resource: ConfigResource{ResourceBroker, ""}, Ops: []ConfigOp{{Key: "b", Value: fmt.Sprint(rnd.IntN(10))}}},
+					{Resource: ConfigResource{ResourceGroup, fmt.Sprint(rnd.IntN(3))}, Ops: []ConfigOp{{Kind: ConfigOpKind(rnd.IntN(2)), Key: "b", Value: "1"}}},
 				}, false)
 			case 5:
 				img := c.Image()
@@ -92,8 +93,10 @@ func TestImageFollows(t *testing.T) {
 func render(i *Image) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, i.clusterID, i.partitions, i.producerIDs, i.producerRev, i.brokers)
-	for _, r := range i.ConfigResources() {
-		fmt.Fprintln(&b, r, i.configs[r])
+	for _, kind := range []ResourceType{ResourceBroker, ResourceClientMetrics, ResourceGroup} {
+		for _, name := range i.ConfigResources(kind) {
+			fmt.Fprintln(&b, kind, name, i.configs[ConfigResource{kind, name}])
+		}
 	}
 	for t := range i.Topics() {
 		fmt.Fprintf(&b, "%s %x %v %d %d %v\n", t.Name, t.ID, t.Internal, t.ModRevision, t.ConfigRevision, t.Configs)
@@ -235,7 +238,7 @@ func TestDamagedKeys(t *testing.T) {
 		KV{Key: brokersPrefix + "7", Value: junk, ModRevision: 1003},
 		KV{Key: producerIDsKey, Value: junk, ModRevision: 1004},
 		KV{Key: topicConfigsPrefix + "?", ModRevision: 1005},
-		KV{Key: brokerConfigKey(""), Value: junk, ModRevision: 1005},
+		KV{Key: brokerConfigsPrefix, Value: junk, ModRevision: 1005},
 	)
 	var reported []string
 	r, err := loadImage(kvs, 2000, func(key string, err error) { reported = append(reported, key) })

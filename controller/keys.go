@@ -7,16 +7,18 @@ import (
 
 // The key layout; doc.go explains it.
 const (
-	metaPrefix          = "meta/"
-	formatKey           = metaPrefix + "format"
-	clusterIDKey        = metaPrefix + "cluster-id"
-	producerIDsKey      = metaPrefix + "producer-ids"
-	brokersPrefix       = metaPrefix + "brokers/"
-	brokerConfigsPrefix = metaPrefix + "configs/brokers/"
-	topicConfigsPrefix  = metaPrefix + "configs/topics/"
-	namesPrefix         = metaPrefix + "names/"
-	partitionsPrefix    = metaPrefix + "partitions/"
-	topicsPrefix        = metaPrefix + "topics/"
+	metaPrefix                 = "meta/"
+	formatKey                  = metaPrefix + "format"
+	clusterIDKey               = metaPrefix + "cluster-id"
+	producerIDsKey             = metaPrefix + "producer-ids"
+	brokersPrefix              = metaPrefix + "brokers/"
+	brokerConfigsPrefix        = metaPrefix + "configs/brokers/"
+	clientMetricsConfigsPrefix = metaPrefix + "configs/client-metrics/"
+	groupConfigsPrefix         = metaPrefix + "configs/groups/"
+	topicConfigsPrefix         = metaPrefix + "configs/topics/"
+	namesPrefix                = metaPrefix + "names/"
+	partitionsPrefix           = metaPrefix + "partitions/"
+	topicsPrefix               = metaPrefix + "topics/"
 )
 
 // formatVersion is the version of the layout that this program writes, and the highest that it reads.
@@ -28,7 +30,32 @@ func nameGuardKey(name string) string { return namesPrefix + unifyCollisionChars
 
 func topicConfigKey(id [16]byte) string { return topicConfigsPrefix + FormatID(id) }
 
-func brokerConfigKey(name string) string { return brokerConfigsPrefix + name }
+// namedConfigKey is where the configuration of a resource lies that is known by its name, which all are but topics.
+func namedConfigKey(r ConfigResource) (key string, ok bool) {
+	switch r.Type {
+	case ResourceBroker:
+		return brokerConfigsPrefix + r.Name, true
+	case ResourceClientMetrics:
+		return clientMetricsConfigsPrefix + r.Name, true
+	case ResourceGroup:
+		return groupConfigsPrefix + r.Name, true
+	}
+	return "", false
+}
+
+// parseNamedConfigKey is the reverse of namedConfigKey.
+func parseNamedConfigKey(key string) (r ConfigResource, ok bool) {
+	if name, ok := strings.CutPrefix(key, brokerConfigsPrefix); ok {
+		return ConfigResource{ResourceBroker, name}, true
+	}
+	if name, ok := strings.CutPrefix(key, clientMetricsConfigsPrefix); ok {
+		return ConfigResource{ResourceClientMetrics, name}, true
+	}
+	if name, ok := strings.CutPrefix(key, groupConfigsPrefix); ok {
+		return ConfigResource{ResourceGroup, name}, true
+	}
+	return ConfigResource{}, false
+}
 
 func brokerKey(id int32) string { return brokersPrefix + strconv.Itoa(int(id)) }
 

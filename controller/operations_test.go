@@ -66,6 +66,9 @@ func TestAlterConfigs(t *testing.T) {
 		{"no topic", ConfigChange{Resource: ConfigResource{ResourceTopic, "none"}, Ops: []ConfigOp{set("b", "2")}}, "UNKNOWN_TOPIC_OR_PARTITION: The topic 'none' does not exist.", initial},
 		{"empty topic", ConfigChange{Resource: ConfigResource{ResourceTopic, ""}}, "INVALID_REQUEST: Default topic resources are not allowed.", initial},
 		{"bad topic", ConfigChange{Resource: ConfigResource{ResourceTopic, "/"}}, "INVALID_TOPIC_EXCEPTION: Topic name is invalid: '/' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", initial},
+		{"bad topic's list", ConfigChange{Resource: ConfigResource{ResourceTopic, "/"}, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "a", Value: "2"}}}, "INVALID_CONFIG: Can't APPEND to key a because its type is not LIST.", initial},
+		{"empty group", ConfigChange{Resource: ConfigResource{ResourceGroup, ""}}, "INVALID_REQUEST: Default group resources are not allowed.", initial},
+		{"group's value", ConfigChange{Resource: ConfigResource{ResourceGroup, "g"}, Ops: []ConfigOp{set("b", "bad")}}, "INVALID_CONFIG: Invalid value bad for configuration b", initial},
 		{"type", ConfigChange{Resource: ConfigResource{99, "x"}}, "INVALID_REQUEST: Unknown resource type 99", initial},
 		{"other broker", ConfigChange{Resource: ConfigResource{ResourceBroker, "2"}}, "INVALID_REQUEST: Unexpected broker id, expected 1, but received 2", initial},
 		{"no broker", ConfigChange{Resource: ConfigResource{ResourceBroker, "x"}}, "INVALID_REQUEST: Node id must be an integer, but it is: x", initial},
@@ -88,6 +91,47 @@ func TestAlterConfigs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Groups and client metrics subscriptions are configured by name, whether or not there is anything of that name.
+func TestAlterNamedConfigs(t *testing.T) {
+	store := NewMemStore()
+	c := configured(t, store)
+	group, metrics := ConfigResource{ResourceGroup, "a/b"}, ConfigResource{ResourceClientMetrics, "a/b"}
+	alter := func(r ConfigResource, op ConfigOp) (*Image, int64) {
+		t.Helper()
+		errs, rev := c.AlterConfigs(testContext(t), []ConfigChange{{Resource: r, Ops: []ConfigOp{op}}}, false)
+		if errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		return await(t, c, rev), rev
+	}
+	alter(group, set("a", "1"))
+	img, rev := alter(metrics, set("a", "2"))
+	if got := fmt.Sprint(img.GroupConfigs("a/b"), img.ClientMetricsConfigs("a/b"), img.BrokerConfigs("a/b")); got != "map[a:1] map[a:2] map[]" {
+		t.Error(got)
+	}
+	for _, kind := range []ResourceType{ResourceGroup, ResourceClientMetrics} {
+		if got := img.ConfigResources(kind); !slices.Equal(got, []string{"a/b"}) {
+			t.Errorf("resources of type %d: %q", kind, got)
+		}
+	}
+	if _, next := alter(metrics, set("a", "2")); next != rev {
+		t.Errorf("the same configuration was written again, at revision %d after %d", next, rev)
+	}
+	// A controller that reads everything anew sees the same.
+	again := New(store, Options{NodeID: 1})
+	if err := again.Start(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if got, want := render(again.Image()), render(c.Image()); got != want {
+		t.Errorf("read anew:\n%s\nfollowed:\n%s", got, want)
+	}
+	img, _ = alter(group, ConfigOp{Kind: ConfigDelete, Key: "a"})
+	if got := img.ConfigResources(ResourceGroup); got != nil || slices.Contains(dump(t, store, ""), "meta/configs/groups/a/b") {
+		t.Errorf("an empty configuration remains: %q", got)
 	}
 }
 
@@ -125,12 +169,12 @@ func TestAlterSeveralConfigs(t *testing.T) {
 		t.Errorf("revision %d after %d", next, rev)
 	}
 	rev = again(broker1, set("own", "1"))
-	if got := fmt.Sprintf("%q", await(t, c, rev).ConfigResources()); got != `["" "1"]` {
+	if got := fmt.Sprintf("%q", await(t, c, rev).ConfigResources(ResourceBroker)); got != `["" "1"]` {
 		t.Error(got)
 	}
 	// The last key that goes takes the store's key with it.
 	rev = again(broker1, ConfigOp{Kind: ConfigDelete, Key: "own"})
-	if img := await(t, c, rev); img.BrokerConfigs("1") != nil || slices.Contains(dump(t, store, ""), brokerConfigKey("1")) {
+	if img := await(t, c, rev); img.BrokerConfigs("1") != nil || slices.Contains(dump(t, store, ""), "meta/configs/brokers/1") {
 		t.Error("an empty configuration remains")
 	}
 }

@@ -104,8 +104,6 @@ func (e *imageEdit) apply(ev Event) {
 		} else {
 			e.guards.set(nameShard(name), name, string(ev.Value))
 		}
-	case strings.HasPrefix(key, brokerConfigsPrefix):
-		err = e.brokerConfigs(ev)
 	case strings.HasPrefix(key, brokersPrefix):
 		err = e.broker(ev)
 	case key == producerIDsKey:
@@ -113,6 +111,10 @@ func (e *imageEdit) apply(ev Event) {
 		e.next.producerRev = ev.ModRevision
 	case key == clusterIDKey:
 		e.next.clusterID = string(ev.Value)
+	default:
+		if r, ok := parseNamedConfigKey(key); ok {
+			err = e.namedConfigs(r, ev)
+		}
 	}
 	if err != nil {
 		e.report(ev.Key, err)
@@ -281,7 +283,7 @@ func (e *imageEdit) topicConfigs(ev Event) error {
 	return nil
 }
 
-func (e *imageEdit) brokerConfigs(ev Event) error {
+func (e *imageEdit) namedConfigs(r ConfigResource, ev Event) error {
 	rec, err := decodeConfigEvent(ev)
 	if err != nil {
 		return err
@@ -289,14 +291,13 @@ func (e *imageEdit) brokerConfigs(ev Event) error {
 	if !e.ownConfigs {
 		e.next.configs, e.ownConfigs = maps.Clone(e.next.configs), true
 		if e.next.configs == nil {
-			e.next.configs = make(map[string]configRecord)
+			e.next.configs = make(map[ConfigResource]configRecord)
 		}
 	}
-	name := ev.Key[len(brokerConfigsPrefix):]
 	if ev.Deleted {
-		delete(e.next.configs, name)
+		delete(e.next.configs, r)
 	} else {
-		e.next.configs[name] = rec
+		e.next.configs[r] = rec
 	}
 	return nil
 }
