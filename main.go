@@ -40,7 +40,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return fail(stderr, err)
 	}
-	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	level := new(slog.LevelVar)
+	level.Set(o.logLevel)
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	values, warnings, err := config.Parse(o.properties)
 	if err != nil {
 		return fail(stderr, err)
@@ -59,6 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		OpenStore: openStore,
 		Ready:     func(s broker.Started) { announce(stdout, s) },
 		Logger:    logger,
+		LogLevel:  level,
 		Now:       time.Now,
 	})
 	if err != nil {

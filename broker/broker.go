@@ -39,6 +39,7 @@ type Config struct {
 	Ready     func(Started) // called once, when requests are served
 	TraceOut  io.Writer
 	Logger    *slog.Logger
+	LogLevel  *slog.LevelVar // what Logger lets through, which clients may change (KIP-412)
 	Now       func() time.Time
 }
 
@@ -186,6 +187,7 @@ func (b *broker) openMetadata(ctx context.Context) (err error) {
 		NodeID:                   b.nodeID,
 		DefaultPartitions:        int32(b.Values.Int("num.partitions")),
 		DefaultReplicationFactor: int16(b.Values.Int("default.replication.factor")),
+		MinInsyncReplicas:        int32(b.Values.Int("min.insync.replicas")),
 		ConfigsValidator:         validate,
 		ListDefault:              listDefault,
 		Logger:                   b.Logger,
@@ -274,6 +276,7 @@ func (b *broker) serve() error {
 		Producers:     b.producers,
 		Groups:        b.groups,
 		Logger:        b.Logger,
+		LogLevel:      b.LogLevel,
 		Now:           b.Now,
 	}
 	limits, err := serverLimits(b.Values, b.Now, b.Logger)

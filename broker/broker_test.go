@@ -30,7 +30,7 @@ func TestFailedStartLeavesNothingOpen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := Config{
-		Values: values, TraceOut: io.Discard, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Values: values, TraceOut: io.Discard, Logger: slog.New(slog.DiscardHandler), LogLevel: new(slog.LevelVar), Now: time.Now,
 		Ready: func(Started) { cancel() },
 	}
 	store := func(s controller.Store, err error) func(context.Context, string, int32, *slog.Logger) (controller.Store, error) {
@@ -75,7 +75,7 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	err = Run(ctx, Config{
-		Values: values, TraceOut: io.Discard, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Values: values, TraceOut: io.Discard, Logger: slog.New(slog.DiscardHandler), LogLevel: new(slog.LevelVar), Now: time.Now,
 		Ready: func(Started) { t.Error("ready") },
 		OpenStore: func(ctx context.Context, _ string, _ int32, _ *slog.Logger) (controller.Store, error) {
 			cancel()

@@ -73,6 +73,7 @@ func run(t testing.TB, properties config.Properties, trace string, store control
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{t: t, logs: &syncBuffer{}, trace: &syncBuffer{}, stop: stop, done: make(chan error, 1)}
+	level := new(slog.LevelVar)
 	ready := make(chan Started, 1)
 	go func() {
 		r.done <- Run(ctx, Config{
@@ -80,9 +81,10 @@ func run(t testing.TB, properties config.Properties, trace string, store control
 			OpenStore: func(context.Context, string, int32, *slog.Logger) (controller.Store, error) {
 				return store, nil
 			},
-			Ready:  func(s Started) { ready <- s },
-			Logger: slog.New(slog.NewTextHandler(r.logs, nil)),
-			Now:    time.Now,
+			Ready:    func(s Started) { ready <- s },
+			Logger:   slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: level})),
+			LogLevel: level,
+			Now:      time.Now,
 		})
 	}()
 	select {

@@ -97,7 +97,7 @@ func (c *Controller) AlterConfigs(ctx context.Context, changes []ConfigChange, v
 
 // planConfigs follows ConfigAdminManager.preprocess and then ConfigurationControlManager.
 func (c *Controller) planConfigs(img *Image, ch ConfigChange) (*change, error) {
-	if err := checkConfigOps(ch.Ops); err != nil {
+	if err := CheckConfigOps(ch.Ops); err != nil {
 		return nil, err
 	}
 	if err := c.checkResourceType(ch.Resource); err != nil {
@@ -118,6 +118,9 @@ func (c *Controller) planConfigs(img *Image, ch ConfigChange) (*change, error) {
 		}
 	}
 	if err := c.validateConfigs(ch.Resource, configs); err != nil {
+		return nil, err
+	}
+	if err := c.checkMinInsync(ch, configs); err != nil {
 		return nil, err
 	}
 	if err := checkResourceExists(img, ch.Resource); err != nil {
@@ -163,7 +166,11 @@ func (i *Image) configsOf(r ConfigResource) (configRecord, *Topic) {
 	return configRecord{t.Configs, t.ConfigRevision}, t
 }
 
-func checkConfigOps(ops []ConfigOp) error {
+// CheckConfigOps says whether the operations on one resource can be carried out together, whatever it is: no key twice,
+// no null but to delete. AlterConfigs does so by itself; it is for resources that are not the controller's.
+//
+// Errors: InvalidRequest.
+func CheckConfigOps(ops []ConfigOp) error {
 	seen := make(map[string]bool, len(ops))
 	var null []string
 	for _, op := range ops {

@@ -23,6 +23,11 @@ type Options struct {
 	DefaultPartitions        int32 // num.partitions; 0: 1
 	DefaultReplicationFactor int16 // default.replication.factor; 0: 1
 
+	// MinInsyncReplicas is what the cluster's default of min.insync.replicas is when there is none yet. As eligible
+	// leader replicas are chosen by it, it is the cluster's and not a broker's to say from then on (KIP-966).
+	// 0: there need not be one.
+	MinInsyncReplicas int32
+
 	// ConfigValidator says why a key may not have a value, in Kafka's words: the error's text goes to the client with
 	// INVALID_CONFIG, or with the code of the *kerr.Error that it wraps. It is also asked about keys that it does not
 	// know. nil: everything is allowed.
@@ -90,9 +95,13 @@ func (c *Controller) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.img.clusterID == "" {
-		if err := c.format(ctx, r.img); err != nil {
+	for _, complete := range []func(context.Context, *Image) (wrote bool, err error){c.format, c.defaultMinInsync} {
+		wrote, err := complete(ctx, r.img)
+		if err != nil {
 			return err
+		}
+		if !wrote {
+			continue
 		}
 		if r, err = c.load(ctx); err != nil {
 			return err
@@ -117,18 +126,21 @@ func (c *Controller) Close() {
 }
 
 // format writes the first keys into an empty store; another broker may be faster.
-func (c *Controller) format(ctx context.Context, img *Image) error {
+func (c *Controller) format(ctx context.Context, img *Image) (wrote bool, err error) {
+	if img.clusterID != "" {
+		return false, nil
+	}
 	id := c.opts.ClusterID
 	if id == "" {
 		id = FormatID(c.newID(img))
 	}
-	_, _, err := c.store.Txn(ctx,
+	_, _, err = c.store.Txn(ctx,
 		[]Cond{IfAbsent(clusterIDKey)},
 		[]Op{Put(formatKey, []byte(formatVersion)), Put(clusterIDKey, []byte(id))})
 	if err != nil {
-		return fmt.Errorf("write cluster id: %w", err)
+		return false, fmt.Errorf("write cluster id: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 func (c *Controller) sweep(ctx context.Context, r *replay) error {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 
@@ -19,19 +18,14 @@ import (
 // loggers), KIP-714 (client metrics), KIP-1000 (groups).
 //
 // Deviations: the documentation is our own. There is one logger, root. Entries
-// come in alphabetical order; Kafka has none. No topic has min.insync.replicas
-// from the cluster's defaults unasked: there is no ELR (KIP-966) that would need it.
+// come in alphabetical order; Kafka has none.
 
 func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DescribeConfigsRequest)
 	out := in.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	// One type that nobody knows fails the whole request, as in Kafka.
 	unknown := slices.ContainsFunc(in.Resources, func(res kmsg.DescribeConfigsRequestResource) bool {
-		switch int8(res.ResourceType) {
-		case int8(controller.ResourceTopic), int8(controller.ResourceBroker), resourceBrokerLogger, resourceClientMetrics, resourceGroup:
-			return false
-		}
-		return true
+		return !slices.Contains(configResourceTypes(), controller.ResourceType(res.ResourceType))
 	})
 	for _, res := range in.Resources {
 		o := kmsg.NewDescribeConfigsResponseResource()
@@ -42,7 +36,7 @@ func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 		var entries []config.Entry
 		err := error(kerr.InvalidRequest)
 		if !unknown {
-			entries, err = describeResource(d, int8(res.ResourceType), res.ResourceName, res.ConfigNames)
+			entries, err = describeResource(d, controller.ResourceType(res.ResourceType), res.ResourceName, res.ConfigNames)
 		}
 		if err != nil {
 			o.ErrorCode = code(err)
@@ -58,10 +52,10 @@ func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
-func describeResource(d *Deps, kind int8, name string, only []string) ([]config.Entry, error) {
+func describeResource(d *Deps, kind controller.ResourceType, name string, only []string) ([]config.Entry, error) {
 	values := dynamicConfig(d)
 	switch kind {
-	case int8(controller.ResourceTopic):
+	case controller.ResourceTopic:
 		if reason := controller.ValidateTopicName(name); reason != "" {
 			return nil, &controller.Error{Code: kerr.InvalidTopicException, Message: reason}
 		}
@@ -70,7 +64,7 @@ func describeResource(d *Deps, kind int8, name string, only []string) ([]config.
 			return nil, &controller.Error{Code: kerr.UnknownTopicOrPartition}
 		}
 		return values.DescribeTopic(t.Configs, only), nil
-	case int8(controller.ResourceBroker):
+	case controller.ResourceBroker:
 		if name == "" {
 			return values.DescribeClusterDefaults(only), nil
 		}
@@ -93,41 +87,22 @@ func describeResource(d *Deps, kind int8, name string, only []string) ([]config.
 		if int32(id) != d.NodeID {
 			return nil, invalidRequest("Unexpected broker id, expected %d but received %s", d.NodeID, name)
 		}
-		return describeLoggers(d.Logger, only), nil
-	case resourceClientMetrics:
+		return describeLoggers(d.LogLevel.Level(), only), nil
+	case controller.ResourceClientMetrics:
 		if name == "" {
 			return nil, invalidRequest("Client metrics subscription name must not be empty")
 		}
-		return config.DescribeClientMetrics(nil, only), nil
+		return config.DescribeClientMetrics(d.Partitions.Image().ClientMetricsConfigs(name), only), nil
 	default: // a group
 		if name == "" {
 			return nil, invalidRequest("Group name must not be empty")
 		}
-		return values.DescribeGroup(nil, only), nil
+		return values.DescribeGroup(d.Partitions.Image().GroupConfigs(name), only), nil
 	}
 }
 
 func invalidRequest(format string, args ...any) error {
 	return &controller.Error{Code: kerr.InvalidRequest, Message: fmt.Sprintf(format, args...)}
-}
-
-// rootLogger is the one logger there is.
-const rootLogger = "root"
-
-func describeLoggers(l *slog.Logger, only []string) []config.Entry {
-	if len(only) > 0 && !slices.Contains(only, rootLogger) {
-		return nil
-	}
-	level := "FATAL"
-	for _, at := range []struct {
-		level slog.Level
-		name  string
-	}{{slog.LevelError, "ERROR"}, {slog.LevelWarn, "WARN"}, {slog.LevelInfo, "INFO"}, {slog.LevelDebug, "DEBUG"}} {
-		if l.Enabled(context.Background(), at.level) {
-			level = at.name
-		}
-	}
-	return []config.Entry{{Name: rootLogger, Value: &level, Source: config.SourceBrokerLogger}}
 }
 
 func describedConfig(e config.Entry, synonyms, documentation bool) kmsg.DescribeConfigsResponseResourceConfig {

@@ -71,8 +71,8 @@ func TestDescribeConfigs(t *testing.T) {
 			"log.retention.hours=100 source=4 type=3 read-only {log.retention.hours 100 4} {log.retention.hours 168 5}",
 			"num.io.threads=8 source=5 type=3 {num.io.threads 8 5}",
 			"ssl.keystore.password=null source=4 type=9 sensitive {ssl.keystore.password null 4}"}},
-		{"4:", nil},
-		{"8:1", []string{"root=FATAL source=6 type=0 undocumented"}},
+		{"4:", []string{"min.insync.replicas=1 source=3 type=3 {min.insync.replicas 1 3}"}},
+		{"8:1", []string{"root=INFO source=6 type=0 undocumented"}},
 		{"32:g?share.auto.offset.reset", []string{"share.auto.offset.reset=latest source=5 type=2 {share.auto.offset.reset latest 5}"}},
 		{"16:m?interval.ms", []string{"interval.ms=300000 source=5 type=3"}},
 
@@ -133,13 +133,18 @@ func TestListConfigResources(t *testing.T) {
 		{1, []int8{0}, "e35"},
 		{1, []int8{2, 99}, "e35"},
 	} {
-		r := kmsg.NewPtrListConfigResourcesRequest()
-		r.Version, r.ResourceTypes = c.version, c.types
-		a := ask[*kmsg.ListConfigResourcesResponse](f, r)
-		got := fmt.Sprintf("e%d", a.ErrorCode)
-		for _, res := range a.ConfigResources {
-			got += fmt.Sprintf(" %d:%s", res.Type, res.Name)
-		}
-		equal(t, fmt.Sprint(c.version, c.types), got, c.want)
+		equal(t, fmt.Sprint(c.version, c.types), f.configResources(c.version, c.types...), c.want)
 	}
+}
+
+func (f *fixture) configResources(version int16, types ...int8) string {
+	f.Helper()
+	r := kmsg.NewPtrListConfigResourcesRequest()
+	r.Version, r.ResourceTypes = version, types
+	a := ask[*kmsg.ListConfigResourcesResponse](f, r)
+	got := fmt.Sprintf("e%d", a.ErrorCode)
+	for _, res := range a.ConfigResources {
+		got += fmt.Sprintf(" %d:%s", res.Type, res.Name)
+	}
+	return got
 }

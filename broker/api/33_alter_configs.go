@@ -20,20 +20,14 @@ func alterConfigs(ctx context.Context, d *Deps, r *Request) Reply {
 	out := in.ResponseKind().(*kmsg.AlterConfigsResponse)
 	changes := make([]alteration, len(in.Resources))
 	for i, res := range in.Resources {
-		changes[i] = alteration{kind: int8(res.ResourceType), ConfigChange: controller.ConfigChange{
-			Resource: controller.ConfigResource{Type: controller.ResourceType(res.ResourceType), Name: res.ResourceName},
-			Replace:  true,
-		}}
+		changes[i] = alterationOf(res.ResourceType, res.ResourceName)
+		changes[i].Replace = true
 		for _, c := range res.Configs {
 			changes[i].Ops = append(changes[i].Ops, configOp(controller.ConfigSet, c.Name, c.Value))
 		}
 	}
-	errs := alter(ctx, d, changes, in.ValidateOnly)
-	for i, res := range in.Resources {
-		o := kmsg.NewAlterConfigsResponseResource()
-		o.ResourceType, o.ResourceName = res.ResourceType, res.ResourceName
-		o.ErrorCode, o.ErrorMessage = code(errs[i]), message(errs[i])
-		out.Resources = append(out.Resources, o)
+	for _, res := range alter(ctx, d, changes, in.ValidateOnly) {
+		out.Resources = append(out.Resources, kmsg.AlterConfigsResponseResource(res))
 	}
 	return answer(out)
 }

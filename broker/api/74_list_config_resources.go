@@ -13,45 +13,55 @@ import (
 
 // ListConfigResources, key 74, versions 0 and 1: KIP-714 (version 0 lists client
 // metrics subscriptions), KIP-1142 (any type). Groups and subscriptions are listed
-// when they have a configuration of their own; here none has.
+// when they have a configuration of their own.
 
 func listConfigResources(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ListConfigResourcesRequest)
 	out := in.ResponseKind().(*kmsg.ListConfigResourcesResponse)
-	supported := []int8{int8(controller.ResourceTopic), int8(controller.ResourceBroker), resourceBrokerLogger, resourceClientMetrics, resourceGroup}
-	asked := in.ResourceTypes
+	var asked []controller.ResourceType
+	for _, kind := range in.ResourceTypes {
+		asked = append(asked, controller.ResourceType(kind))
+	}
 	switch {
 	case r.Version == 0:
-		asked = []int8{resourceClientMetrics}
+		asked = []controller.ResourceType{controller.ResourceClientMetrics}
 	case len(asked) == 0:
-		asked = supported
+		asked = configResourceTypes()
 	}
+	image := d.Partitions.Image()
 	for _, kind := range asked {
-		if !slices.Contains(supported, kind) {
+		if !slices.Contains(configResourceTypes(), kind) {
 			out.ErrorCode = kerr.UnsupportedVersion.Code
 			return answer(out)
 		}
 	}
-	image := d.Partitions.Image()
-	add := func(kind int8, name string) {
-		o := kmsg.NewListConfigResourcesResponseConfigResource()
-		o.Type, o.Name = kind, name
-		out.ConfigResources = append(out.ConfigResources, o)
-	}
-	for _, kind := range supported {
+	for _, kind := range configResourceTypes() {
 		if !slices.Contains(asked, kind) {
 			continue
 		}
-		switch kind {
-		case int8(controller.ResourceTopic):
-			for t := range image.Topics() {
-				add(kind, t.Name)
-			}
-		case int8(controller.ResourceBroker), resourceBrokerLogger:
-			for _, b := range image.Brokers() {
-				add(kind, strconv.Itoa(int(b.ID)))
-			}
+		for _, name := range configResourceNames(image, kind) {
+			o := kmsg.NewListConfigResourcesResponseConfigResource()
+			o.Type, o.Name = int8(kind), name
+			out.ConfigResources = append(out.ConfigResources, o)
 		}
 	}
 	return answer(out)
+}
+
+// configResourceNames are the resources of a type: all topics and all brokers,
+// but of groups and client metrics those that have a configuration.
+func configResourceNames(image *controller.Image, kind controller.ResourceType) (names []string) {
+	switch kind {
+	case controller.ResourceTopic:
+		for t := range image.Topics() {
+			names = append(names, t.Name)
+		}
+	case controller.ResourceBroker, resourceBrokerLogger:
+		for _, b := range image.Brokers() {
+			names = append(names, strconv.Itoa(int(b.ID)))
+		}
+	default:
+		names = image.ConfigResources(kind)
+	}
+	return names
 }

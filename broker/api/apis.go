@@ -27,6 +27,7 @@ type Deps struct {
 	Producers     *ProducerIDs
 	Groups        *group.Coordinator
 	Logger        *slog.Logger
+	LogLevel      *slog.LevelVar // what Logger's messages are let through by; changed at run time (KIP-412)
 	Now           func() time.Time
 }
 

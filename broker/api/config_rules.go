@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"strconv"
 
 	"blumfeld/broker/config"
@@ -18,16 +19,29 @@ func ConfigRules(values config.Values, nodeID int32, image func() *controller.Im
 ) {
 	validate = func(r controller.ConfigResource, configs map[string]string) error {
 		effective := underDynamic(values, nodeID, image())
-		if r.Type == controller.ResourceBroker {
+		switch r.Type {
+		case controller.ResourceBroker:
 			return effective.ValidateBrokerDynamic(r.Name != "", configs)
+		case controller.ResourceGroup:
+			return effective.ValidateGroup(configs)
+		case controller.ResourceClientMetrics:
+			err := config.ValidateClientMetrics(r.Name, configs)
+			if malformed, ok := errors.AsType[config.RequestError](err); ok {
+				return invalidRequest("%s", string(malformed))
+			}
+			return err
 		}
 		return effective.ValidateTopic(configs)
 	}
+	// Lists of client metrics can only be set, although they are lists.
 	listDefault = func(r controller.ConfigResource, key string) (string, bool) {
-		if r.Type == controller.ResourceBroker {
+		switch r.Type {
+		case controller.ResourceBroker:
 			return config.BrokerDefs().ListDefault(key)
+		case controller.ResourceTopic:
+			return config.TopicDefs().ListDefault(key)
 		}
-		return config.TopicDefs().ListDefault(key)
+		return "", false
 	}
 	return validate, listDefault
 }
@@ -38,9 +52,43 @@ func underDynamic(values config.Values, nodeID int32, image *controller.Image) c
 	return values.With(image.BrokerConfigs(strconv.Itoa(int(nodeID))), image.BrokerConfigs(""))
 }
 
-// Kafka's ConfigResource.Type, beyond the controller's.
-const (
-	resourceBrokerLogger  = 8
-	resourceClientMetrics = 16
-	resourceGroup         = 32
-)
+// resourceBrokerLogger is the one type of Kafka's ConfigResource.Type that has no
+// configuration in the controller.
+const resourceBrokerLogger controller.ResourceType = 8
+
+// configResourceTypes are all types of resources that have a configuration.
+func configResourceTypes() []controller.ResourceType {
+	return []controller.ResourceType{controller.ResourceTopic, controller.ResourceBroker, resourceBrokerLogger,
+		controller.ResourceClientMetrics, controller.ResourceGroup}
+}
+
+// resourceTypeName is what Kafka's tools call a type of resource.
+func resourceTypeName(kind controller.ResourceType) string {
+	switch kind {
+	case controller.ResourceTopic:
+		return "topic"
+	case controller.ResourceBroker:
+		return "broker"
+	case resourceBrokerLogger:
+		return "broker-logger"
+	case controller.ResourceClientMetrics:
+		return "client-metrics"
+	}
+	return "group"
+}
+
+// withoutEffect says why setting a key to a value that was accepted changes
+// nothing here, and "" if it does.
+func withoutEffect(kind controller.ResourceType, key, value string) string {
+	switch kind {
+	case controller.ResourceTopic:
+		return config.TopicDefs().WithoutEffect(key, value)
+	case controller.ResourceBroker:
+		return config.BrokerDefs().WithoutEffect(key, value)
+	case controller.ResourceGroup:
+		return config.GroupDefs().WithoutEffect(key, value)
+	case controller.ResourceClientMetrics:
+		return config.ClientMetricsDefs().WithoutEffect(key, value)
+	}
+	return ""
+}

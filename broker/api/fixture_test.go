@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type fixture struct {
 	*testing.T
 	*Deps
 	table Index
+	log   *logLines // what Logger was told
 }
 
 const (
@@ -44,7 +46,8 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := slog.New(slog.DiscardHandler)
+	lines, level := &logLines{}, new(slog.LevelVar)
+	logger := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
 	dir, err := logstore.OpenDir(vfs.NewMem(time.Now), "/data", logstore.DirOptions{NodeID: testNode, Now: time.Now, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +56,8 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	validate, listDefault := ConfigRules(values, testNode, func() *controller.Image { return c.Image() })
 	store := controller.NewMemStore()
 	c = controller.New(store, controller.Options{
-		NodeID: testNode, ConfigsValidator: validate, ListDefault: listDefault, Logger: logger,
+		NodeID: testNode, ConfigsValidator: validate, ListDefault: listDefault,
+		MinInsyncReplicas: int32(values.Int("min.insync.replicas")), Logger: logger,
 	})
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -93,13 +97,13 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err := groups.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, table: NewIndex(Table()), Deps: &Deps{
+	f := &fixture{T: t, table: NewIndex(Table()), log: lines, Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
 		FetchMaxBytes: 1 << 20,
 		Producers:     NewProducerIDs(c),
 		Groups:        groups,
-		Logger:        logger, Now: time.Now,
+		Logger:        logger, LogLevel: level, Now: time.Now,
 	}}
 	t.Cleanup(func() {
 		f.Producers.Close()
@@ -113,6 +117,32 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		}
 	})
 	return f
+}
+
+// logLines keeps what is logged.
+type logLines struct {
+	mu    sync.Mutex
+	lines strings.Builder
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.Write(p)
+}
+
+// take answers the lines that contain text, from msg= on, and forgets all lines.
+func (l *logLines) take(text string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.lines.String()) {
+		if strings.Contains(line, text) {
+			_, line, _ = strings.Cut(strings.TrimSpace(line), "msg=")
+			found = append(found, line)
+		}
+	}
+	l.lines.Reset()
+	return found
 }
 
 // send hands a request to its handler and returns the response as a client

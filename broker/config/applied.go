@@ -1,5 +1,22 @@
 package config
 
+// appliedToTopics are the topic keys that change what this broker does. Setting
+// another one is accepted with a line in the log. Of the keys of groups and of
+// client metrics, none does anything yet.
+//
+// Add a key here, and the broker key that it has its default from below, in the
+// change that makes it work.
+func appliedToTopics() []string {
+	return []string{
+		"cleanup.policy", "retention.ms", "retention.bytes", "file.delete.delay.ms",
+		"segment.bytes", "internal.segment.bytes", "segment.ms", "segment.jitter.ms",
+		"segment.index.bytes", "index.interval.bytes", "preallocate",
+		"flush.messages", "flush.ms",
+		"max.message.bytes", "message.timestamp.type", "message.timestamp.before.max.ms", "message.timestamp.after.max.ms",
+		"min.insync.replicas",
+	}
+}
+
 // applied are the broker keys that change what this broker does. Setting another
 // known key to something else than its default is accepted with a warning, and
 // DescribeConfigs reports it.

@@ -65,8 +65,7 @@ type Def struct {
 	// Internal keys are accepted but not shown by DescribeConfigs.
 	Internal bool
 	// Applied keys change what this broker does; the others are known and
-	// reported, no more. It is set for broker keys only: a topic key is applied if
-	// the log it configures does so.
+	// reported, no more.
 	Applied bool
 }
 

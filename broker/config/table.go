@@ -32,7 +32,9 @@ var (
 	})
 	dynamicOnlyDefs = sync.OnceValue(func() *Defs { return build("", dynamicOnlyRows()) })
 	topicDefs       = sync.OnceValue(func() *Defs {
-		return build("Unknown topic config name: ", topicRows(), internalTopicRows()).mark(names(internalTopicRows()), hide)
+		return build("Unknown topic config name: ", topicRows(), internalTopicRows()).
+			mark(names(internalTopicRows()), hide).
+			mark(appliedToTopics(), apply)
 	})
 	groupDefs         = sync.OnceValue(func() *Defs { return build("Unknown group config name: ", groupResourceRows()) })
 	clientMetricsDefs = sync.OnceValue(func() *Defs { return build("Unknown client metrics configuration: ", clientMetricsRows()) })

@@ -85,7 +85,7 @@ func accept(key, value string) (warning string, err error) {
 		if err != nil {
 			return "", err
 		}
-		if !d.Applied && (d.Null || normal != d.Default) && !isQuickStart(key, normal) {
+		if d.idle(normal) && !isQuickStart(key, normal) {
 			return withoutEffect, nil
 		}
 		return "", nil
@@ -106,6 +106,30 @@ func accept(key, value string) (warning string, err error) {
 		return "", errorf("Unknown broker config name: %s (did you mean %s?)", key, near)
 	}
 	return "", errorf("Unknown broker config name: %s", key)
+}
+
+// idle says whether nothing here heeds the key, and the value is not the one it
+// would have anyway.
+func (d *Def) idle(normal string) bool { return !d.Applied && (d.Null || normal != d.Default) }
+
+// WithoutEffect says why setting a key at run time to a value that was found valid
+// changes nothing here, and answers "" if it does change something. Kafka takes
+// dynamic broker keys that it does not know: of those, the nearest known one is
+// named.
+func (t *Defs) WithoutEffect(key, valid string) string {
+	if d, ok := t.Lookup(key); ok {
+		if normal, err := d.Parse(valid); err == nil && d.idle(normal) {
+			return withoutEffect
+		}
+		return ""
+	}
+	if _, ok := dynamicDef(key); ok || pluginKey(key) {
+		return withoutEffect
+	}
+	if near, ok := t.Nearest(key); ok {
+		return "not a known key, has no effect (did you mean " + near + "?)"
+	}
+	return "not a known key, has no effect"
 }
 
 func isQuickStart(key, normal string) bool {
