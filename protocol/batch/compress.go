@@ -4,41 +4,38 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Recompress returns the batch with its records compressed by another codec, as
+// Recompress returns the batch with its records compressed in another way, as
 // compression.type of a topic asks for, and everything else as it was. It
-// returns b itself if that is its codec already. maxBytes is the largest batch
-// that may come out, header included; 0 is no limit. Records pass through small
-// buffers on the way: only the result is ever held whole.
+// returns b itself if it has that codec already, whatever its level, as Kafka's
+// LogValidator does. maxBytes is the largest batch that may come out, header
+// included; 0 is no limit. Records pass through small buffers on the way: only
+// the result is ever held whole.
 //
 // The batch must have passed ValidateRecords; Kafka leaves control batches as
 // they are, which is for the caller to do. Errors: kerr.MessageTooLarge, as
 // Kafka checks the size anew; kerr.InvalidRecord.
-func (b Batch) Recompress(codec Codec, maxBytes int) (Batch, error) {
-	if codec == b.Codec() {
+func (b Batch) Recompress(to Compression, maxBytes int) (Batch, error) {
+	if to.Codec == b.Codec() {
 		return b, nil
 	}
 	out := &sink{p: append(make([]byte, 0, len(b)), b[:HeaderSize]...), most: maxBytes}
-	if err := b.recompress(out, codec); err != nil {
-		return nil, fmt.Errorf("record batch from %v to %v: %w", b.Codec(), codec, err)
+	if err := b.recompress(out, to); err != nil {
+		return nil, fmt.Errorf("record batch from %v to %v: %w", b.Codec(), to.Codec, err)
 	}
 	c := Batch(out.p)
 	binary.BigEndian.PutUint32(c[lengthAt:], uint32(len(c)-logOverhead))
-	c[attributesLowByte] = c[attributesLowByte]&^codecMask | byte(codec)
+	c[attributesLowByte] = c[attributesLowByte]&^codecMask | byte(to.Codec)
 	c.putCRC()
 	return c, nil
 }
 
-func (b Batch) recompress(out *sink, codec Codec) error {
-	w := newCompressor(codec, out)
+func (b Batch) recompress(out *sink, to Compression) error {
+	w := newCompressor(to, out)
 	defer w.release()
 	s := newScanner(b)
 	defer s.close()
@@ -59,7 +56,7 @@ func (b Batch) recompress(out *sink, codec Codec) error {
 // appendCompressed appends records to dst in the codec's form.
 func appendCompressed(dst []byte, codec Codec, records []byte) []byte {
 	out := &sink{p: dst}
-	w := newCompressor(codec, out)
+	w := newCompressor(Compression{Codec: codec}, out)
 	defer w.release()
 	_, err := w.Write(records)
 	if err == nil {
@@ -90,76 +87,8 @@ func (s *sink) Write(p []byte) (int, error) {
 // frame. release gives it back to its pool, closed or not.
 type compressor interface {
 	io.WriteCloser
+	Reset(io.Writer)
 	release()
-}
-
-func newCompressor(codec Codec, out io.Writer) compressor {
-	switch codec {
-	case None:
-		return plain{out}
-	case Snappy:
-		w := xerialWriters.Get().(*xerialWriter)
-		w.out, w.begun = out, false
-		return w
-	case Gzip:
-		w := gzipWriters.Get().(*gzipWriter)
-		w.Reset(out)
-		return w
-	case LZ4:
-		w := lz4Writers.Get().(*lz4Writer)
-		w.Reset(out)
-		return w
-	case Zstd:
-		w := zstdWriters.Get().(*zstdWriter)
-		w.Reset(out)
-		return w
-	}
-	panic(fmt.Sprintf("batch: compression codec %d", codec)) // never one that was received
-}
-
-type plain struct{ io.Writer }
-
-func (plain) Close() error { return nil }
-func (plain) release()     {}
-
-type gzipWriter struct{ *gzip.Writer }
-
-var gzipWriters = sync.Pool{New: func() any { return &gzipWriter{gzip.NewWriter(nil)} }}
-
-func (w *gzipWriter) release() {
-	w.Reset(nil)
-	gzipWriters.Put(w)
-}
-
-type lz4Writer struct{ *lz4.Writer }
-
-var lz4Writers = sync.Pool{New: func() any {
-	w := lz4.NewWriter(nil)
-	// Blocks of 64 KiB, and no content checksum, which Kafka does not look at.
-	if err := w.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false), lz4.ConcurrencyOption(1)); err != nil {
-		panic(err) // only for options that contradict each other
-	}
-	return &lz4Writer{w}
-}}
-
-func (w *lz4Writer) release() {
-	w.Reset(nil)
-	lz4Writers.Put(w)
-}
-
-type zstdWriter struct{ *zstd.Encoder }
-
-var zstdWriters = sync.Pool{New: func() any {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
-	if err != nil {
-		panic(err) // only for options that contradict each other
-	}
-	return &zstdWriter{w}
-}}
-
-func (w *zstdWriter) release() {
-	w.Reset(nil)
-	zstdWriters.Put(w)
 }
 
 // xerialWriter writes snappy as snappy-java frames it.
@@ -170,7 +99,7 @@ type xerialWriter struct {
 	block []byte
 }
 
-var xerialWriters = sync.Pool{New: func() any { return new(xerialWriter) }}
+func (w *xerialWriter) Reset(out io.Writer) { w.out, w.begun = out, false }
 
 func (w *xerialWriter) Write(p []byte) (int, error) {
 	n := len(p)

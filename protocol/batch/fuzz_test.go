@@ -160,3 +160,49 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFilter: whatever a valid header and any payload hold, what compaction leaves is a valid batch of the records
+// that were to stay, or an error.
+func FuzzFilter(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, p []byte) {
+		if len(p) < HeaderSize {
+			return
+		}
+		b := edit(p, func(b Batch) {
+			put32(lengthAt, int32(len(b)-logOverhead))(b)
+			b[magicAt] = Magic
+		})
+		if b.Validate() != nil {
+			return
+		}
+		var want []Record
+		asked := 0
+		out, kept, err := b.AppendFiltered(nil, Filter{KeepEmpty: true, DeleteHorizon: 1, Keep: func(r Record) bool {
+			asked++
+			if asked%2 == 0 && asked < 1000 {
+				r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+				want = append(want, r)
+				return true
+			}
+			return false
+		}})
+		if err != nil {
+			if !errors.Is(err, kerr.InvalidRecord) || len(out) > 0 {
+				t.Fatalf("%d bytes, error of no kind: %v", len(out), err)
+			}
+			return
+		}
+		c := Batch(out)
+		if err := c.Validate(); err != nil || int(kept) != len(want) || c.Count() != kept || c.LastOffset() != b.LastOffset() {
+			t.Fatalf("%d of %d records kept, %v", kept, asked, err)
+		}
+		i := 0
+		for r, err := range c.Records() {
+			if err != nil || r.Offset != want[i].Offset || !bytes.Equal(r.Key, want[i].Key) || !bytes.Equal(r.Value, want[i].Value) {
+				t.Fatalf("record %d: %+v, %v, was %+v", i, r, err, want[i])
+			}
+			i++
+		}
+	})
+}

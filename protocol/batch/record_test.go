@@ -149,7 +149,7 @@ func TestRecompress(t *testing.T) {
 		}
 		b := w.Build()
 		for _, to := range codecs {
-			c, err := b.Recompress(to, len(b)*8)
+			c, err := b.Recompress(Compression{Codec: to}, len(b)*8)
 			if err != nil || c.Codec() != to {
 				t.Fatalf("%v to %v: %v, %v", from, to, c.Codec(), err)
 			}
@@ -164,28 +164,28 @@ func TestRecompress(t *testing.T) {
 				t.Fatalf("%v to %v: %v", from, to, err)
 			}
 			sameRecords(t, got, records)
-			back, err := c.Recompress(from, 0)
+			back, err := c.Recompress(Compression{Codec: from}, 0)
 			if err != nil || !bytes.Equal(back, b) {
 				t.Errorf("%v to %v and back differs: %v", from, to, err)
 			}
 			if from == to {
 				continue
 			}
-			if _, err := b.Recompress(to, len(c)-1); !errors.Is(err, kerr.MessageTooLarge) {
+			if _, err := b.Recompress(Compression{Codec: to}, len(c)-1); !errors.Is(err, kerr.MessageTooLarge) {
 				t.Errorf("%v to %v, a byte too large: %v", from, to, err)
 			}
-			if _, err := b.Recompress(to, len(c)); err != nil {
+			if _, err := b.Recompress(Compression{Codec: to}, len(c)); err != nil {
 				t.Errorf("%v to %v, just small enough: %v", from, to, err)
 			}
 		}
 	}
 	bad := withPayload(Gzip, 1, []byte("this is not gzip"))
-	if _, err := bad.Recompress(None, 0); !errors.Is(err, kerr.InvalidRecord) {
+	if _, err := bad.Recompress(Compression{}, 0); !errors.Is(err, kerr.InvalidRecord) {
 		t.Error(err)
 	}
 	bomb := withPayload(Zstd, 1, zstdZeros(128<<10, 1, 512))
 	var err error
-	if used := allocated(func() { _, err = bomb.Recompress(None, 1<<20) }); !errors.Is(err, kerr.MessageTooLarge) || used > 6<<20 {
+	if used := allocated(func() { _, err = bomb.Recompress(Compression{}, 1<<20) }); !errors.Is(err, kerr.MessageTooLarge) || used > 6<<20 {
 		t.Errorf("%v, %d bytes allocated", err, used)
 	}
 }
