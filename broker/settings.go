@@ -11,6 +11,7 @@ import (
 	"blumfeld/controller"
 	"blumfeld/controller/group"
 	"blumfeld/logstore"
+	"blumfeld/protocol/batch"
 )
 
 // This file translates properties into the options of the rooms, which know
@@ -47,9 +48,28 @@ func logConfig(c config.TopicConfig) logstore.Config {
 		LogAppendTime:        c.LogAppendTime,
 		TimestampBeforeMaxMs: c.TimestampBeforeMaxMs,
 		TimestampAfterMaxMs:  c.TimestampAfterMaxMs,
-		CompressionType:      c.CompressionType,
+		Compression:          compression(c),
 		Preallocate:          c.Preallocate,
 	}
+}
+
+// compression is what compression.type asks for, nil if it leaves that to the
+// producer.
+func compression(c config.TopicConfig) *batch.Compression {
+	codec, err := batch.ParseCodec(c.CompressionType)
+	if err != nil {
+		return nil // "producer", the only other value that validation lets through
+	}
+	level := 0
+	switch codec {
+	case batch.Gzip:
+		level = c.GzipLevel
+	case batch.LZ4:
+		level = c.LZ4Level
+	case batch.Zstd:
+		level = c.ZstdLevel
+	}
+	return &batch.Compression{Codec: codec, Level: level}
 }
 
 func groupConfig(v config.Values) group.Config {

@@ -10,14 +10,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// AppendAsLeader validates a producer's batch, gives it the next offsets and writes it. The batch is stamped in
-// place; the log does not keep it. A batch that an idempotent producer sent before is not written again: Duplicate
+// AppendAsLeader validates a producer's batch, gives it the next offsets and writes it, recompressed if compression.type
+// says so. The batch is stamped in place unless that makes another; the log does not keep it. A batch that an idempotent producer sent before is not written again: Duplicate
 // is set and the offsets are those of the first time.
 //
 // What is on disk when it returns is up to flush.messages. Readers see the batch when it returns, not sooner than
 // its bytes are written.
 //
-// Errors: those of batch.Validate and batch.ValidateRecords; kerr.RecordListTooLarge for a batch larger than a
+// Errors: those of batch.Validate, batch.ValidateRecords and batch.Recompress; kerr.RecordListTooLarge for a batch larger than a
 // segment; kerr.InvalidProducerEpoch, kerr.OutOfOrderSequenceNumber, kerr.InvalidTxnState by the rules of idempotent
 // producers; kerr.KafkaStorageError if the directory is offline, closed or out of room. After an error nothing of
 // the batch is in the log.
@@ -51,6 +51,9 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 	if err != nil {
 		return AppendInfo{}, err
 	}
+	if b, err = cfg.recompress(b); err != nil {
+		return AppendInfo{}, err
+	}
 	if len(b) > cfg.SegmentBytes {
 		return AppendInfo{}, fmt.Errorf("record batch of %d bytes, segments have %d: %w", len(b), cfg.SegmentBytes, kerr.RecordListTooLarge)
 	}
@@ -66,6 +69,15 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 		return info, err
 	}
 	return info, l.flushIfMany(cfg)
+}
+
+// recompress gives a batch that has passed ValidateRecords the codec of the topic. Control batches that are not
+// compressed stay so (Kafka's LogValidator).
+func (c *Config) recompress(b batch.Batch) (batch.Batch, error) {
+	if c.Compression == nil || b.IsControl() && b.Codec() == batch.None {
+		return b, nil
+	}
+	return b.Recompress(*c.Compression, c.MaxMessageBytes)
 }
 
 // appendLocked is the part of appendAsLeader that happens under the writer lock.

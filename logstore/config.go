@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"blumfeld/protocol/batch"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
@@ -29,8 +31,10 @@ type Config struct {
 	LogAppendTime        bool   // message.timestamp.type is LogAppendTime
 	TimestampBeforeMaxMs int64  // message.timestamp.before.max.ms
 	TimestampAfterMaxMs  int64  // message.timestamp.after.max.ms
-	CompressionType      string // compression.type
 	Preallocate          bool   // preallocate: reserve a whole segment at once instead of in steps
+
+	// Compression is what compression.type and its level ask for; nil is "producer": as it comes.
+	Compression *batch.Compression
 }
 
 // DefaultConfig is Apache Kafka 4.3's configuration of a topic for which nothing was set.
@@ -50,7 +54,6 @@ func DefaultConfig() Config {
 		Delete:               true,
 		TimestampBeforeMaxMs: math.MaxInt64,
 		TimestampAfterMaxMs:  3600 * 1000,
-		CompressionType:      "producer",
 	}
 }
 

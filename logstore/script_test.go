@@ -97,6 +97,12 @@ func (s *script) do(command string, a args) (string, error) {
 		s.cfg.MaxMessageBytes = int(s.num(a, "max.message.bytes", int64(s.cfg.MaxMessageBytes)))
 		s.cfg.LogAppendTime = a["message.timestamp.type"] == "LogAppendTime"
 		s.cfg.Compact = a["cleanup.policy"] == "compact"
+		if name, ok := a["compression.type"]; ok {
+			s.cfg.Compression = nil
+			if codec, err := batch.ParseCodec(name); err == nil {
+				s.cfg.Compression = &batch.Compression{Codec: codec, Level: int(s.num(a, "level", 0))}
+			}
+		}
 		if s.log != nil {
 			s.log.SetConfig(s.cfg)
 		}
@@ -129,7 +135,11 @@ func (s *script) do(command string, a args) (string, error) {
 		s.clk.ms += s.num(a, "ms", 0)
 		return "", nil
 	case "append":
-		info, err := s.log.AppendAsLeader(s.batch(a), int32(s.num(a, "leader-epoch", 0)))
+		do := s.log.AppendAsLeader
+		if a["marker"] != "" {
+			do = s.log.AppendInternal
+		}
+		info, err := do(s.batch(a), int32(s.num(a, "leader-epoch", 0)))
 		if err != nil {
 			return "", err
 		}
@@ -164,6 +174,8 @@ func (s *script) do(command string, a args) (string, error) {
 			p = rest
 		}
 		return strings.Join(text, " "), err
+	case "dump":
+		return s.dump()
 	case "segments":
 		var text strings.Builder
 		for _, seg := range *s.log.segments.Load() {
@@ -253,6 +265,62 @@ func (s *script) do(command string, a args) (string, error) {
 	return "", nil
 }
 
+// dump prints every batch of the log, and the keys of its records.
+func (s *script) dump() (string, error) {
+	o := s.log.Offsets()
+	var text strings.Builder
+	for from := o.LogStart; from < o.LogEnd; {
+		sl, err := s.log.Read(from, o.LogEnd, 1<<20, true)
+		if err != nil {
+			return "", err
+		}
+		p, err := sl.AppendTo(nil)
+		sl.Release()
+		if err != nil || len(p) == 0 {
+			return text.String(), err
+		}
+		for len(p) > 0 {
+			b, rest, err := batch.Next(p)
+			if err != nil {
+				return "", err
+			}
+			if err := b.Validate(); err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&text, "%d-%d", b.BaseOffset(), b.LastOffset())
+			if b.Codec() != batch.None {
+				fmt.Fprintf(&text, " %v", b.Codec())
+			}
+			if b.HasProducerID() {
+				fmt.Fprintf(&text, " producer %d sequence %d", b.ProducerID(), b.LastSequence())
+			}
+			if ms, ok := b.DeleteHorizon(); ok {
+				fmt.Fprintf(&text, " horizon +%dms", ms-startMs)
+			}
+			text.WriteString(":")
+			if b.IsControl() {
+				text.WriteString(" control")
+			}
+			for r, err := range b.Records() {
+				if err != nil {
+					return "", err
+				}
+				if b.IsControl() {
+					fmt.Fprintf(&text, " %d", r.Offset)
+					continue
+				}
+				fmt.Fprintf(&text, " %d:%s", r.Offset, r.Key)
+				if r.Value == nil {
+					text.WriteString("-")
+				}
+			}
+			text.WriteString("\n")
+			from, p = b.LastOffset()+1, rest
+		}
+	}
+	return text.String(), nil
+}
+
 func (s *script) timestamp(to TimestampOffset, ok bool, err error) (string, error) {
 	if err != nil || !ok {
 		return "none", err
@@ -274,11 +342,28 @@ func (s *script) batch(a args) batch.Batch {
 		s.t.Fatal(err)
 	}
 	w.Codec = codec
-	for i := range s.num(a, "n", 1) {
+	if a["marker"] != "" {
+		w.Control, w.Transactional = true, true
+		w.BaseSequence = batch.NoSequence
+		kind := byte(0)
+		if a["marker"] == "commit" {
+			kind = 1
+		}
+		w.Add(batch.Record{Timestamp: startMs + s.num(a, "ts", 0), Key: []byte{0, 0, 0, kind}, Value: make([]byte, 6)})
+		return w.Build()
+	}
+	keys := strings.Split(a["keys"], ",") // a key with a minus behind it is a tombstone
+	for i := range max(s.num(a, "n", 1), int64(len(keys))) {
 		r := batch.Record{Timestamp: startMs + s.num(a, "ts", 0) + i*s.num(a, "step", 0), Key: []byte("key"),
 			Value: bytes.Repeat([]byte("v"), int(s.num(a, "bytes", 20)))}
 		if a["key"] == "none" {
 			r.Key = nil
+		}
+		if a["keys"] != "" {
+			key, deleted := strings.CutSuffix(keys[i], "-")
+			if r.Key = []byte(key); deleted {
+				r.Value = nil
+			}
 		}
 		w.Add(r)
 	}

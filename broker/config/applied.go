@@ -48,6 +48,7 @@ func applied() []string {
 		"log.flush.interval.messages", "log.flush.interval.ms", "log.flush.scheduler.interval.ms",
 		"log.segment.delete.delay.ms", "log.preallocate", "log.cleanup.policy",
 		"log.message.timestamp.type", "log.message.timestamp.before.max.ms", "log.message.timestamp.after.max.ms",
+		"compression.type", "compression.gzip.level", "compression.lz4.level", "compression.zstd.level",
 
 		// Housekeeping of logs.
 		"log.retention.check.interval.ms",
