@@ -30,6 +30,7 @@ lint: ## gofmt, go vet, staticcheck; also vets for darwin and arm64
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null .
 	GOOS=linux GOARCH=arm64 go build -o /dev/null .
 	go run $(STATICCHECK) ./...
+	cd compat/go && go vet ./... && go run $(STATICCHECK) ./... # a module of its own
 
 compat: ## real clients; QUICK=1 for a selection, COMPAT_ADDR=host:port for another broker, CLIENTS="kcat …"
 	go run ./compat $(CLIENTS)
