@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,37 +85,83 @@ func (v Values) ValidateBrokerDynamic(perBroker bool, proposed map[string]string
 	for _, err := range next.check() {
 		return apiError(err)
 	}
-	return v.checkThreads(next)
+	return v.checkReconfiguration(next)
+}
+
+// checkReconfiguration holds what the parts of Kafka's broker refuse of a change
+// that is right by itself.
+func (v Values) checkReconfiguration(next Values) error {
+	why := v.checkThreads(next)
+	for _, check := range []func(Values) string{Values.checkConnectionLimits, Values.checkLocalRetention} {
+		if before, now := check(v), check(next); before != now { // what was so already is not this change's fault
+			why = cmp.Or(why, now)
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return errorf("Invalid value org.apache.kafka.common.config.ConfigException: %s for configuration Invalid dynamic configuration", why)
 }
 
 // checkThreads holds that a pool of threads at most doubles and at most halves in
 // one step. There are no such pools here, but what Kafka refuses is refused.
-func (v Values) checkThreads(next Values) error {
-	const suffix = " for configuration Invalid dynamic configuration"
+func (v Values) checkThreads(next Values) string {
 	for _, key := range []string{"num.io.threads", "num.network.threads", "num.replica.fetchers",
-		"num.recovery.threads.per.data.dir", "background.threads"} {
+		"num.recovery.threads.per.data.dir", "background.threads",
+		"remote.log.reader.threads", "remote.log.manager.copier.thread.pool.size",
+		"remote.log.manager.expiration.thread.pool.size", "remote.log.manager.follower.thread.pool.size"} {
 		was, is := v.Int(key), next.Int(key)
-		why := ""
+		text := fmt.Sprintf("Dynamic thread count update validation failed for %s=%d, value should", key, is)
 		if is < was/2 {
-			why = fmt.Sprintf("value should be at least half the current value %d", was)
+			return fmt.Sprintf("%s be at least half the current value %d", text, was)
 		} else if is > was*2 {
-			why = fmt.Sprintf("value should not be greater than double the current value %d", was)
-		}
-		if why != "" {
-			return errorf("Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed for %s=%d, %s%s", key, is, why, suffix)
+			return fmt.Sprintf("%s not be greater than double the current value %d", text, was)
 		}
 	}
 	was, is := v.Int("log.cleaner.threads"), next.Int("log.cleaner.threads")
-	const cleaner = "Invalid value org.apache.kafka.common.config.ConfigException: "
 	switch {
 	case is < 1:
-		return errorf("%sLog cleaner threads should be at least 1%s", cleaner, suffix)
+		return "Log cleaner threads should be at least 1"
 	case is < was/2:
-		return errorf("%sLog cleaner threads cannot be reduced to less than half the current value %d%s", cleaner, was, suffix)
+		return fmt.Sprintf("Log cleaner threads cannot be reduced to less than half the current value %d", was)
 	case is > was*2:
-		return errorf("%sLog cleaner threads cannot be increased to more than double the current value %d%s", cleaner, was, suffix)
+		return fmt.Sprintf("Log cleaner threads cannot be increased to more than double the current value %d", was)
 	}
-	return nil
+	return ""
+}
+
+// checkConnectionLimits: a broker that is told at its start to take no connection
+// does so, but it cannot be told later.
+func (v Values) checkConnectionLimits() string {
+	for _, key := range []string{"max.connections", "max.connection.creation.rate"} {
+		if n := v.Int(key); n <= 0 {
+			return fmt.Sprintf("Invalid %s %d", key, n)
+		}
+	}
+	return ""
+}
+
+// checkLocalRetention holds that tiered storage keeps no more here than in all.
+func (v Values) checkLocalRetention() string {
+	for _, c := range []struct {
+		key, local string
+		total      int64
+	}{
+		{"log.retention.ms", "log.local.retention.ms", v.retentionMs()},
+		{"log.retention.bytes", "log.local.retention.bytes", v.Long("log.retention.bytes")},
+	} {
+		local := v.Long(c.local)
+		if c.total < 0 || local == -2 {
+			continue
+		}
+		text := fmt.Sprintf("Invalid value %d for configuration %s: Value must not be", local, c.local)
+		if local == -1 {
+			return fmt.Sprintf("%s -1 as %s value is set as %d.", text, c.key, c.total)
+		} else if local > c.total {
+			return fmt.Sprintf("%s more than %s property value: %d", text, c.key, c.total)
+		}
+	}
+	return ""
 }
 
 // ValidateBrokerDynamic says whether one key may be set dynamically, on all

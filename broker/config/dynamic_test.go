@@ -40,6 +40,13 @@ func TestValidateBrokerDynamic(t *testing.T) {
 		{all, "log.cleaner.min.compaction.lag.ms=100;log.cleaner.max.compaction.lag.ms=50", ""},
 		{all, "unclean.leader.election.enable=true;compression.type=gzip", ""},
 		{all, "background.threads=0", "Invalid value 0 for configuration background.threads: Value must be at least 1"},
+		{one, "remote.log.reader.threads=21", threads + "Dynamic thread count update validation failed for remote.log.reader.threads=21, value should not be greater than double the current value 10 for configuration Invalid dynamic configuration"},
+		{all, "max.connections=0", threads + "Invalid max.connections 0 for configuration Invalid dynamic configuration"},
+		{all, "max.connection.creation.rate=0", threads + "Invalid max.connection.creation.rate 0 for configuration Invalid dynamic configuration"},
+		{one, "log.local.retention.ms=-1", threads + "Invalid value -1 for configuration log.local.retention.ms: Value must not be -1 as log.retention.ms value is set as 604800000. for configuration Invalid dynamic configuration"},
+		{one, "log.local.retention.ms=604800001", threads + "Invalid value 604800001 for configuration log.local.retention.ms: Value must not be more than log.retention.ms property value: 604800000 for configuration Invalid dynamic configuration"},
+		{one, "log.local.retention.bytes=1001;log.retention.bytes=1000", threads + "Invalid value 1001 for configuration log.local.retention.bytes: Value must not be more than log.retention.bytes property value: 1000 for configuration Invalid dynamic configuration"},
+		{one, "log.local.retention.bytes=1001;log.local.retention.ms=-1;log.retention.ms=-1", ""},
 		// Ours alone.
 		{one, "listeners=PLAINTEXT://localhost:1", "listeners cannot change while this broker runs"},
 	} {
@@ -66,6 +73,14 @@ func TestValidateBrokerDynamicSeesOtherLayers(t *testing.T) {
 	}
 	if err := v.ValidateBrokerDynamic(false, settings("max.connections.per.ip=0")); err == nil {
 		t.Error("taking the overrides away is accepted")
+	}
+}
+
+// What the properties say stays, although it could not be set now.
+func TestValidateBrokerDynamicBesideOldSettings(t *testing.T) {
+	v := parse(t, Properties{"max.connections": "0", "log.retention.ms": "4", "log.local.retention.ms": "5"})
+	if err := v.ValidateBrokerDynamic(false, settings("num.io.threads=9")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ const (
 	gzipRange // 1 to 9, or -1
 	wordExact
 	wordAnyCase
-	distinctList
+	wordList
 	notEmpty
 	throttledReplicas
 	quorumVoters
@@ -36,12 +37,12 @@ func between(lo, hi float64) Rule    { return Rule{kind: inRange, min: lo, max: 
 func oneOf(words ...string) Rule     { return Rule{kind: wordExact, words: words} }
 func oneOfFold(words ...string) Rule { return Rule{kind: wordAnyCase, words: words} }
 
-// list takes lists without repeated and without empty elements (KIP-1161), of the
-// given words if there are any.
-func list(words ...string) Rule { return Rule{kind: distinctList, words: words, empty: true} }
+// list takes lists without empty elements (KIP-1161), of the given words if there
+// are any.
+func list(words ...string) Rule { return Rule{kind: wordList, words: words, empty: true} }
 
 // fullList is list with at least one element.
-func fullList(words ...string) Rule { return Rule{kind: distinctList, words: words} }
+func fullList(words ...string) Rule { return Rule{kind: wordList, words: words} }
 
 // String describes the rule to people; it is empty for one that takes everything.
 func (r Rule) String() string {
@@ -57,7 +58,7 @@ func (r Rule) String() string {
 		return "[" + strings.Join(r.words, ", ") + "]"
 	case wordAnyCase:
 		return "(case insensitive) [" + strings.Join(r.words, ", ") + "]"
-	case distinctList:
+	case wordList:
 		if len(r.words) > 0 {
 			return "[" + strings.Join(r.words, ", ") + "]"
 		}
@@ -92,7 +93,7 @@ func invalid(value, name, why string) error {
 
 // Parse answers the value in its normal form, the one in which DescribeConfigs
 // prints it: white space trimmed, numbers without leading zeros, lists without
-// blanks. The error's text is that of Kafka's ConfigException.
+// blanks and, if there is a rule for their elements, without repeated ones. The error's text is that of Kafka's ConfigException.
 //
 // A class is any name: there is no Java here that could look for it.
 func (d *Def) Parse(value string) (string, error) {
@@ -122,6 +123,9 @@ func (d *Def) Parse(value string) (string, error) {
 		return v, d.Valid.checkNumber(d.Name, v, f)
 	case List:
 		elems := splitList(v)
+		if d.Valid.kind == wordList {
+			elems = distinct(elems)
+		}
 		return strings.Join(elems, ","), d.Valid.checkList(d.Name, elems)
 	}
 	return v, d.Valid.checkString(d.Name, v)
@@ -141,6 +145,16 @@ func (t Type) bits() int {
 func (d *Def) Validate(value string) error {
 	_, err := d.Parse(value)
 	return err
+}
+
+// distinct are the elements in the order in which they come first (KIP-1161).
+func distinct(elems []string) (out []string) {
+	for _, e := range elems {
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // javaSpace is what String.trim of Java takes off.
@@ -206,8 +220,8 @@ func (r Rule) checkString(name, v string) error {
 
 func (r Rule) checkList(name string, elems []string) error {
 	switch r.kind {
-	case distinctList:
-		return r.checkDistinct(name, elems)
+	case wordList:
+		return r.checkWords(name, elems)
 	case throttledReplicas:
 		if len(elems) == 1 && elems[0] == "*" {
 			return nil
@@ -242,20 +256,13 @@ func (r Rule) checkList(name string, elems []string) error {
 	return nil
 }
 
-func (r Rule) checkDistinct(name string, elems []string) error {
+func (r Rule) checkWords(name string, elems []string) error {
 	if len(elems) == 0 && !r.empty {
 		valid := "any non-empty value"
 		if len(r.words) > 0 {
 			valid = r.String()
 		}
 		return errorf("Configuration '%s' must not be empty. Valid values include: %s", name, valid)
-	}
-	seen := make(map[string]bool, len(elems))
-	for _, e := range elems {
-		if seen[e] {
-			return errorf("Configuration '%s' values must not be duplicated.", name)
-		}
-		seen[e] = true
 	}
 	for _, e := range elems {
 		if e == "" {

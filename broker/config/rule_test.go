@@ -57,7 +57,7 @@ func TestParse(t *testing.T) {
 		{"log.cleanup.policy", "compact , delete", "compact,delete"},
 		{"log.cleanup.policy", "", ""},
 		{"log.cleanup.policy", "compact,foo", "!Invalid value foo for configuration log.cleanup.policy: String must be one of: compact, delete"},
-		{"log.cleanup.policy", "compact,compact", "!Configuration 'log.cleanup.policy' values must not be duplicated."},
+		{"log.cleanup.policy", "delete, compact,delete", "delete,compact"},
 		{"log.dirs", "a,,b", "!Configuration 'log.dirs' values must not be empty."},
 		{"log.dirs", " ", "!Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value"},
 		{"process.roles", "", "!Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]"},

@@ -49,7 +49,7 @@ func generalRows() []row {
 			"A Java class that judges configuration changes."},
 		{"create.topic.policy.class.name", Class, null, Rule{}, Low, ReadOnly,
 			"A Java class that judges the creation of topics."},
-		{"config.providers", List, "", list(), Low, ClusterWide,
+		{"config.providers", List, "", Rule{}, Low, ClusterWide,
 			"Names of providers that fetch configuration values from elsewhere."},
 		{"metric.reporters", List, "org.apache.kafka.common.metrics.JmxReporter", list(), Low, ClusterWide,
 			"Java classes that report metrics."},
