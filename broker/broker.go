@@ -121,14 +121,16 @@ func (b *broker) start(ctx context.Context) error {
 	b.set = replica.NewSet(replica.SetOptions{
 		NodeID:          b.nodeID,
 		Dirs:            b.dirs,
-		Settings:        topicSettings(b.Values, b.nodeID),
-		RecoveryThreads: b.Values.Int("num.recovery.threads.per.data.dir"),
+		Settings:        topicSettings(b.effective),
+		RecoveryThreads: func(i *controller.Image) int { return b.effective(i).Int("num.recovery.threads.per.data.dir") },
 		Logger:          b.Logger,
 	})
+	b.newServer()
+	b.reconfigure(b.controller.Image())
 	if err := b.register(ctx); err != nil {
 		return err
 	}
-	b.follower = followImages(b.controller, b.set, b.groups)
+	b.follower = followImages(b.controller, b.set, b.groups, b.reconfigure)
 	b.housekeeper = replica.StartHousekeeper(b.set, replica.HousekeeperOptions{
 		Retention:  milliseconds(b.Values.Long("log.retention.check.interval.ms")),
 		Checkpoint: milliseconds(b.Values.Long("log.flush.offset.checkpoint.interval.ms")),
@@ -137,7 +139,8 @@ func (b *broker) start(ctx context.Context) error {
 		Now:        b.Now,
 		Logger:     b.Logger,
 	})
-	return b.serve()
+	b.serve()
+	return nil
 }
 
 func (b *broker) listen() error {
@@ -195,6 +198,7 @@ func (b *broker) openMetadata(ctx context.Context) (err error) {
 	if err := b.controller.Start(ctx); err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
+	b.tellOfMinInsync()
 	for _, d := range b.dirs {
 		if err := d.SetClusterID(b.controller.Image().ClusterID()); err != nil {
 			return err
@@ -264,7 +268,8 @@ func (b *broker) reelect(ctx context.Context) error {
 	return nil
 }
 
-func (b *broker) serve() error {
+// newServer makes the server, which takes no connection before serve.
+func (b *broker) newServer() {
 	b.producers = api.NewProducerIDs(b.controller)
 	deps := &api.Deps{
 		NodeID:        b.nodeID,
@@ -279,18 +284,16 @@ func (b *broker) serve() error {
 		LogLevel:      b.LogLevel,
 		Now:           b.Now,
 	}
-	limits, err := serverLimits(b.Values, b.Now, b.Logger)
-	if err != nil {
-		return err
-	}
-	b.server = newServer(limits, deps, b.tracer)
+	b.server = newServer(serverLimits(b.Values, b.Now, b.Logger), deps, b.tracer)
+}
+
+func (b *broker) serve() {
 	for _, l := range b.listeners {
 		for _, s := range l.sockets {
 			b.server.serve(b.ctx, s, l.Name)
 		}
 	}
 	b.server.watchIdle()
-	return nil
 }
 
 // close ends what start began, as far as it came.

@@ -9,15 +9,16 @@ import (
 	"blumfeld/controller/group"
 )
 
-// imageFollower hands each new metadata image to the partitions, and then tells
-// the group coordinator which topics are gone. Images that come while one is
+// imageFollower hands each new metadata image to those who hold dynamic
+// configuration and to the partitions, and then tells the group coordinator which
+// topics are gone. Images that come while one is
 // being applied are skipped for the newest.
 type imageFollower struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-func followImages(c *controller.Controller, set *replica.Set, groups *group.Coordinator) *imageFollower {
+func followImages(c *controller.Controller, set *replica.Set, groups *group.Coordinator, reconfigure func(*controller.Image)) *imageFollower {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &imageFollower{cancel: cancel}
 	f.running.Go(func() {
@@ -28,6 +29,7 @@ func followImages(c *controller.Controller, set *replica.Set, groups *group.Coor
 		for {
 			changed := c.Changed()
 			image := c.Image()
+			reconfigure(image)
 			set.Apply(image)
 			if gone := deletedTopics(last, image); len(gone) > 0 {
 				groups.TopicsDeleted(gone)

@@ -14,16 +14,21 @@ import (
 
 // serverOptions are the limits of a server; names are those of the properties.
 type serverOptions struct {
-	maxRequest        int32 // socket.request.max.bytes
-	queuedMaxBytes    int64 // queued.max.request.bytes
-	maxConnections    int   // max.connections
-	maxPerIP          int   // max.connections.per.ip
-	maxPerIPOverrides map[string]int
-	maxIdle           time.Duration // connections.max.idle.ms
-	sendBuffer        int           // socket.send.buffer.bytes, -1: the system's
-	receiveBuffer     int           // socket.receive.buffer.bytes, -1: the system's
-	now               func() time.Time
-	logger            *slog.Logger
+	maxRequest     int32         // socket.request.max.bytes
+	queuedMaxBytes int64         // queued.max.request.bytes
+	maxIdle        time.Duration // connections.max.idle.ms
+	sendBuffer     int           // socket.send.buffer.bytes, -1: the system's
+	receiveBuffer  int           // socket.receive.buffer.bytes, -1: the system's
+	now            func() time.Time
+	logger         *slog.Logger
+}
+
+// connectionLimits are the limits that can change while connections are open.
+// Those that are open stay.
+type connectionLimits struct {
+	max       int            // max.connections
+	perIP     int            // max.connections.per.ip
+	overrides map[string]int // max.connections.per.ip.overrides
 }
 
 // server owns the listeners and the connections.
@@ -38,6 +43,7 @@ type server struct {
 	stopped chan struct{}
 
 	mu     sync.Mutex
+	limits connectionLimits
 	conns  map[*conn]struct{}
 	perIP  map[string]int
 	nextID uint64
@@ -53,6 +59,13 @@ func newServer(o serverOptions, deps *api.Deps, t *tracer) *server {
 		perIP:   make(map[string]int),
 		stopped: make(chan struct{}),
 	}
+}
+
+// setLimits changes how many connections are admitted from now on.
+func (s *server) setLimits(l connectionLimits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = l
 }
 
 // serve accepts connections on l, which carries the given listener name, until
@@ -128,15 +141,15 @@ func (s *server) tune(tcp *net.TCPConn) {
 func (s *server) admit(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limit := s.maxPerIP
-	if o, ok := s.maxPerIPOverrides[c.host]; ok {
+	limit := s.limits.perIP
+	if o, ok := s.limits.overrides[c.host]; ok {
 		limit = o
 	}
 	switch {
 	case s.ending:
 		return errStopping
-	case len(s.conns) >= s.maxConnections:
-		return fmt.Errorf("max.connections=%d reached", s.maxConnections)
+	case len(s.conns) >= s.limits.max:
+		return fmt.Errorf("max.connections=%d reached", s.limits.max)
 	case s.perIP[c.host] >= limit:
 		return fmt.Errorf("max.connections.per.ip=%d reached for %s", limit, c.host)
 	}

@@ -29,7 +29,7 @@ func startBare(t *testing.T, change func(*serverOptions), handle func(ctx contex
 	b := &bare{running: &running{t: t, logs: &syncBuffer{}}}
 	b.clock.Store(time.Now().UnixMilli())
 	o := serverOptions{
-		maxRequest: 100 << 20, queuedMaxBytes: -1, maxConnections: 100, maxPerIP: 100,
+		maxRequest: 100 << 20, queuedMaxBytes: -1,
 		now:    func() time.Time { return time.UnixMilli(b.clock.Load()) },
 		logger: slog.New(slog.NewTextHandler(b.logs, nil)),
 	}
@@ -37,6 +37,7 @@ func startBare(t *testing.T, change func(*serverOptions), handle func(ctx contex
 		change(&o)
 	}
 	b.server = newServer(o, nil, nil)
+	b.server.setLimits(connectionLimits{max: 100, perIP: 100})
 	b.index = api.NewIndex([]api.API{{Key: apiVersionsKey, Max: 4, Handle: handle}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -3,7 +3,6 @@ package broker
 import (
 	"log/slog"
 	"math"
-	"strconv"
 	"time"
 
 	"blumfeld/broker/config"
@@ -20,10 +19,9 @@ import (
 // topicSettings answers how a topic's effective configuration is read: its own
 // overrides, then the broker's dynamic configuration, then the static one, then
 // Kafka's defaults.
-func topicSettings(values config.Values, nodeID int32) func(*controller.Image, *controller.Topic) replica.Settings {
-	own := strconv.Itoa(int(nodeID))
+func topicSettings(effective func(*controller.Image) config.Values) func(*controller.Image, *controller.Topic) replica.Settings {
 	return func(image *controller.Image, t *controller.Topic) replica.Settings {
-		c := values.With(image.BrokerConfigs(own), image.BrokerConfigs("")).Topic(t.Configs)
+		c := effective(image).Topic(t.Configs)
 		return replica.Settings{Log: logConfig(c), MinInsyncReplicas: c.MinInSyncReplicas}
 	}
 }
@@ -84,23 +82,16 @@ func groupConfig(v config.Values) group.Config {
 	}
 }
 
-func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) (serverOptions, error) {
-	overrides, err := v.ConnectionsPerIPOverrides()
-	if err != nil {
-		return serverOptions{}, err
-	}
+func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) serverOptions {
 	return serverOptions{
-		maxRequest:        int32(v.Int("socket.request.max.bytes")),
-		queuedMaxBytes:    v.Long("queued.max.request.bytes"),
-		maxConnections:    v.Int("max.connections"),
-		maxPerIP:          v.Int("max.connections.per.ip"),
-		maxPerIPOverrides: overrides,
-		maxIdle:           milliseconds(v.Long("connections.max.idle.ms")),
-		sendBuffer:        v.Int("socket.send.buffer.bytes"),
-		receiveBuffer:     v.Int("socket.receive.buffer.bytes"),
-		now:               now,
-		logger:            logger,
-	}, nil
+		maxRequest:     int32(v.Int("socket.request.max.bytes")),
+		queuedMaxBytes: v.Long("queued.max.request.bytes"),
+		maxIdle:        milliseconds(v.Long("connections.max.idle.ms")),
+		sendBuffer:     v.Int("socket.send.buffer.bytes"),
+		receiveBuffer:  v.Int("socket.receive.buffer.bytes"),
+		now:            now,
+		logger:         logger,
+	}
 }
 
 // milliseconds is a duration of a property. Kafka says "never" with the largest

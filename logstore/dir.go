@@ -54,6 +54,8 @@ type Dir struct {
 	warmBytes int64
 	clean     bool // the directory was closed in order the last time
 
+	producerExpirationMs atomic.Int64
+
 	offline atomic.Pointer[error] // why, once it is
 	begun   atomic.Bool           // the clean-shutdown marker is gone, durably
 
@@ -124,6 +126,7 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 		known:     make(map[string]offsetMap),
 		written:   make(map[string][]byte),
 	}
+	d.SetProducerIDExpiration(o.ProducerIDExpirationMs)
 	if err := d.load(); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("log directory %s: %w", name, err)
@@ -358,7 +361,7 @@ func (d *Dir) open(tp topicPartition, topicID [16]byte, cfg Config) (*Log, error
 		topicID:   topicID,
 		path:      d.file(tp.name()),
 		logger:    d.logger.With("topic", tp.topic, "partition", tp.partition),
-		producers: newProducerState(d.o.ProducerIDExpirationMs),
+		producers: newProducerState(&d.producerExpirationMs),
 	}
 	l.cfg.Store(&cfg)
 	l.lastFlush.Store(d.nowMs())

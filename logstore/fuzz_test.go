@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"blumfeld/logstore/vfs"
@@ -202,7 +203,9 @@ func FuzzProducerSnapshot(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := newProducerState(1 << 62)
+		var never atomic.Int64
+		never.Store(1 << 62)
+		s := newProducerState(&never)
 		s.restore(entries, 100, startMs)
 		again, err := parseSnapshot(formatSnapshot(s.entries()))
 		if err != nil || len(again) != len(s.producers) {

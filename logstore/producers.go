@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"blumfeld/protocol/batch"
 
@@ -65,7 +66,7 @@ func (p *producer) add(b producerBatch) {
 // check decides about a batch from a client; apply takes a batch that is in the log, whoever decided about it.
 // State is what applying all batches in [snapshot, end) to the snapshot gives, so replay after a crash rebuilds it.
 type producerState struct {
-	expirationMs int64 // producer.id.expiration.ms
+	expirationMs *atomic.Int64 // producer.id.expiration.ms; the Dir's
 	producers    map[int64]*producer
 	end          int64 // everything below was applied
 
@@ -78,7 +79,11 @@ type openTxn struct {
 	producerID int64
 }
 
-func newProducerState(expirationMs int64) producerState {
+// SetProducerIDExpiration changes producer.id.expiration.ms, in ms, for all logs of the directory; it counts from the
+// next time that producers are looked through.
+func (d *Dir) SetProducerIDExpiration(ms int64) { d.producerExpirationMs.Store(ms) }
+
+func newProducerState(expirationMs *atomic.Int64) producerState {
 	return producerState{expirationMs: expirationMs, producers: make(map[int64]*producer)}
 }
 
@@ -181,7 +186,7 @@ func (s *producerState) firstUnstable() int64 {
 }
 
 func (s *producerState) expired(p *producer, now int64) bool {
-	return p.txnStart < 0 && now-p.lastTimestamp >= s.expirationMs
+	return p.txnStart < 0 && now-p.lastTimestamp >= s.expirationMs.Load()
 }
 
 // expire forgets producers that have been silent for producer.id.expiration.ms.

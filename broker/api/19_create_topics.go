@@ -113,5 +113,5 @@ func createdConfigs(d *Deps, t *controller.Topic) []kmsg.CreateTopicsResponseTop
 
 // dynamicConfig is the broker's configuration with what was set at run time.
 func dynamicConfig(d *Deps) config.Values {
-	return underDynamic(d.Config, d.NodeID, d.Partitions.Image())
+	return EffectiveConfig(d.Config, d.NodeID, d.Partitions.Image())
 }

@@ -18,7 +18,7 @@ func ConfigRules(values config.Values, nodeID int32, image func() *controller.Im
 	listDefault func(controller.ConfigResource, string) (string, bool),
 ) {
 	validate = func(r controller.ConfigResource, configs map[string]string) error {
-		effective := underDynamic(values, nodeID, image())
+		effective := EffectiveConfig(values, nodeID, image())
 		switch r.Type {
 		case controller.ResourceBroker:
 			return effective.ValidateBrokerDynamic(r.Name != "", configs)
@@ -46,10 +46,10 @@ func ConfigRules(values config.Values, nodeID int32, image func() *controller.Im
 	return validate, listDefault
 }
 
-// underDynamic is the broker's static configuration under what was set at run
+// EffectiveConfig is a broker's static configuration under what was set at run
 // time.
-func underDynamic(values config.Values, nodeID int32, image *controller.Image) config.Values {
-	return values.With(image.BrokerConfigs(strconv.Itoa(int(nodeID))), image.BrokerConfigs(""))
+func EffectiveConfig(static config.Values, nodeID int32, image *controller.Image) config.Values {
+	return static.With(image.BrokerConfigs(strconv.Itoa(int(nodeID))), image.BrokerConfigs(""))
 }
 
 // resourceBrokerLogger is the one type of Kafka's ConfigResource.Type that has no

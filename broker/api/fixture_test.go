@@ -69,7 +69,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		t.Fatal(err)
 	}
 	set := replica.NewSet(replica.SetOptions{
-		NodeID: testNode, Dirs: []*logstore.Dir{dir}, RecoveryThreads: 1, Logger: logger,
+		NodeID: testNode, Dirs: []*logstore.Dir{dir}, RecoveryThreads: func(*controller.Image) int { return 1 }, Logger: logger,
 		Settings: func(_ *controller.Image, topic *controller.Topic) replica.Settings {
 			effective := values.Topic(topic.Configs)
 			log := logstore.DefaultConfig()

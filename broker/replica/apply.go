@@ -37,7 +37,7 @@ func (s *Set) Apply(image *controller.Image) {
 		}
 		work = append(work, s.plan(image, t, h)...)
 	}
-	s.open(work)
+	s.open(work, max(s.opts.RecoveryThreads(image), 1))
 	s.lead(image, defaultsChanged)
 	s.publish(image)
 }
@@ -95,16 +95,16 @@ func (s *Set) place(topic string, partition int32) *logstore.Dir {
 	return d
 }
 
-// open opens the logs, several of each directory at a time, and registers their
+// open opens the logs, so many of each directory at a time, and registers their
 // partitions.
-func (s *Set) open(work []opening) {
+func (s *Set) open(work []opening, atATime int) {
 	byDir := make(map[*logstore.Dir][]opening)
 	for _, o := range work {
 		byDir[o.dir] = append(byDir[o.dir], o)
 	}
 	var wg sync.WaitGroup
 	for _, list := range byDir {
-		for part := range slices.Chunk(list, (len(list)+s.opts.RecoveryThreads-1)/max(s.opts.RecoveryThreads, 1)) {
+		for part := range slices.Chunk(list, (len(list)+atATime-1)/atATime) {
 			wg.Go(func() {
 				for _, o := range part {
 					s.openOne(o)

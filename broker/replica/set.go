@@ -29,8 +29,8 @@ type SetOptions struct {
 	// Settings computes a topic's effective configuration from the image.
 	Settings func(*controller.Image, *controller.Topic) Settings
 	// RecoveryThreads is how many logs of one directory are opened at a time
-	// (num.recovery.threads.per.data.dir).
-	RecoveryThreads int
+	// (num.recovery.threads.per.data.dir), as of an image.
+	RecoveryThreads func(*controller.Image) int
 	Logger          *slog.Logger
 }
 
