@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,6 +53,12 @@ func createTopics(ctx context.Context, d *Deps, r *Request) Reply {
 			}
 		}
 		out.Topics = append(out.Topics, o)
+		if res.Err != nil || in.ValidateOnly {
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(res.Topic.Configs)) {
+			tellIfIdle(d, controller.ConfigResource{Type: controller.ResourceTopic, Name: res.Name}, key, res.Topic.Configs[key])
+		}
 	}
 	return answer(out)
 }

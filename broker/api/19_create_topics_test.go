@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/config"
 )
 
 func createTopicsRequest(version int16, topics ...kmsg.CreateTopicsRequestTopic) *kmsg.CreateTopicsRequest {
@@ -134,6 +136,30 @@ func TestCreateTopicsVersions(t *testing.T) {
 			t.Errorf("version %d: configuration has the keys %s", v, strings.Join(names, ", "))
 		}
 	})
+}
+
+// The answer has the configuration as Kafka gives it: internal keys only where
+// they are set, min.insync.replicas from the cluster's default.
+func TestCreatedConfiguration(t *testing.T) {
+	f := newFixture(t)
+	described := func(configs ...string) (lines []string) {
+		t.Helper()
+		r := createTopicsRequest(7, wanted("t", 1, 1, configs...))
+		r.ValidateOnly = true
+		entries := ask[*kmsg.CreateTopicsResponse](f, r).Topics[0].Configs
+		for _, c := range entries {
+			if c.Source != int8(config.SourceDefault) {
+				lines = append(lines, fmt.Sprintf("%s=%s %d", c.Name, text(c.Value), c.Source))
+			}
+		}
+		return append(lines, fmt.Sprint(len(entries)))
+	}
+	equal(t, "plain", described(), []string{"min.insync.replicas=1 3", "33"})
+	equal(t, "internal", described("internal.segment.bytes", "100", "segment.bytes", "2000000"),
+		[]string{"internal.segment.bytes=100 1", "min.insync.replicas=1 3", "segment.bytes=2000000 1", "34"})
+	f.log.take("")
+	ask[*kmsg.CreateTopicsResponse](f, createTopicsRequest(7, wanted("t", 1, 1, "remote.log.copy.disable", "true", "retention.ms", "5")))
+	equal(t, "log", f.log.take("effect"), []string{`"accepted, has no effect here" key=remote.log.copy.disable resource=topic name=t`})
 }
 
 // Without time nothing is begun, as in Kafka.

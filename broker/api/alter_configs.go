@@ -39,8 +39,13 @@ func alter(ctx context.Context, d *Deps, changes []alteration, validateOnly bool
 		out[i] = kmsg.NewIncrementalAlterConfigsResponseResource()
 		out[i].ResourceType, out[i].ResourceName = kmsg.ConfigResourceType(c.Resource.Type), c.Resource.Name
 		out[i].ErrorCode, out[i].ErrorMessage = code(errs[i]), message(errs[i])
-		if errs[i] == nil && !validateOnly {
-			tellWithoutEffect(d, c.ConfigChange)
+		if errs[i] != nil || validateOnly {
+			continue
+		}
+		for _, op := range c.Ops {
+			if op.Kind != controller.ConfigDelete {
+				tellIfIdle(d, c.Resource, op.Key, op.Value)
+			}
 		}
 	}
 	return out
@@ -80,15 +85,10 @@ func decideAlterations(ctx context.Context, d *Deps, changes []alteration, valid
 	return errs
 }
 
-// tellWithoutEffect logs which of the keys that were just set do nothing here, as
+// tellIfIdle logs that a key which was just set does nothing here, if so it is; as
 // is done for properties when the broker starts.
-func tellWithoutEffect(d *Deps, c controller.ConfigChange) {
-	for _, op := range c.Ops {
-		if op.Kind == controller.ConfigDelete {
-			continue
-		}
-		if why := withoutEffect(c.Resource.Type, op.Key, op.Value); why != "" {
-			d.Logger.Warn(why, "key", op.Key, "resource", resourceTypeName(c.Resource.Type), "name", c.Resource.Name)
-		}
+func tellIfIdle(d *Deps, r controller.ConfigResource, key, value string) {
+	if why := withoutEffect(r.Type, key, value); why != "" {
+		d.Logger.Warn(why, "key", key, "resource", resourceTypeName(r.Type), "name", r.Name)
 	}
 }

@@ -124,7 +124,7 @@ func DescribeClientMetrics(settings map[string]string, only []string) []Entry {
 // these overrides. Unlike DescribeTopic, it knows that log.retention.hours too is
 // where a retention.ms may come from.
 func (v Values) CreatedTopic(overrides map[string]string) []Entry {
-	return describe(shown(TopicDefs(), nil), nil, func(key string) Entry {
+	return describe(shown(TopicDefs(), overrides), nil, func(key string) Entry {
 		e := newEntry(key, TopicDefs())
 		if given, ok := overrides[key]; ok {
 			e.Value, e.Source = pointer(given), SourceTopic
