@@ -32,7 +32,7 @@ func metadata(ctx context.Context, d *Deps, r *Request) Reply {
 	all := in.Topics == nil || r.Version == 0 && len(in.Topics) == 0
 	if all {
 		for t := range image.Topics() {
-			out.Topics = append(out.Topics, describeTopic(d, r, t))
+			out.Topics = append(out.Topics, describeTopic(d, r, image, t))
 		}
 	} else {
 		if names := missing(image, in.Topics); len(names) > 0 && mayAutoCreate(d, r, in) {
@@ -142,7 +142,7 @@ func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataR
 	case want.TopicID != [16]byte{}:
 		t, ok := image.TopicByID(want.TopicID)
 		if ok {
-			return describeTopic(d, r, t)
+			return describeTopic(d, r, image, t)
 		}
 		out.TopicID = want.TopicID
 		out.ErrorCode = kerr.UnknownTopicID.Code
@@ -153,7 +153,7 @@ func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataR
 		return out
 	}
 	if t, ok := image.Topic(*want.Topic); ok {
-		return describeTopic(d, r, t)
+		return describeTopic(d, r, image, t)
 	}
 	out.Topic = want.Topic
 	out.IsInternal = controller.IsInternalTopic(*want.Topic)
@@ -164,7 +164,7 @@ func findTopic(d *Deps, r *Request, image *controller.Image, want kmsg.MetadataR
 	return out
 }
 
-func describeTopic(d *Deps, r *Request, t *controller.Topic) kmsg.MetadataResponseTopic {
+func describeTopic(d *Deps, r *Request, image *controller.Image, t *controller.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic = kmsg.StringPtr(t.Name)
 	out.TopicID = t.ID
@@ -173,17 +173,11 @@ func describeTopic(d *Deps, r *Request, t *controller.Topic) kmsg.MetadataRespon
 	for i, p := range t.Partitions {
 		part := kmsg.NewMetadataResponseTopicPartition()
 		part.Partition = int32(i)
-		part.Leader, part.LeaderEpoch = p.Leader, p.LeaderEpoch
-		part.Replicas, part.ISR = p.Replicas, p.ISR
-		if p.Leader < 0 {
+		part.LeaderEpoch, part.Replicas, part.ISR = p.LeaderEpoch, p.Replicas, p.ISR
+		at := reachOf(d, r, image, t, i)
+		part.Leader, part.OfflineReplicas, part.ErrorCode = at.leader, at.offline, code(at.err)
+		if at.err == kerr.ListenerNotFound && r.Version < 6 {
 			part.ErrorCode = kerr.LeaderNotAvailable.Code
-		}
-		if p.Leader == d.NodeID {
-			if _, err := d.Partitions.Get(t.Name, int32(i)); err != nil {
-				part.Leader = -1
-				part.ErrorCode = kerr.LeaderNotAvailable.Code
-				part.OfflineReplicas = append(part.OfflineReplicas, d.NodeID)
-			}
 		}
 		out.Partitions[i] = part
 	}

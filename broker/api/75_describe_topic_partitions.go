@@ -122,32 +122,10 @@ func describePartitions(d *Deps, r *Request, image *controller.Image, name strin
 		p := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		p.Partition = int32(n)
 		p.LeaderEpoch, p.Replicas, p.ISR = state.LeaderEpoch, state.Replicas, state.ISR
-		p.OfflineReplicas = offlineReplicas(d, r, image, t, n)
-		p.LeaderID = state.Leader
-		if slices.Contains(p.OfflineReplicas, state.Leader) {
-			p.LeaderID = -1
-		}
+		at := reachOf(d, r, image, t, n)
+		p.LeaderID, p.OfflineReplicas = at.leader, at.offline
 		p.EligibleLeaderReplicas, p.LastKnownELR = []int32{}, []int32{}
 		o.Partitions = append(o.Partitions, p)
 	}
 	return o, next
-}
-
-// offlineReplicas are the replicas of a partition whose brokers a client cannot
-// reach on its listener, and this broker's if its log could not be opened.
-func offlineReplicas(d *Deps, r *Request, image *controller.Image, t *controller.Topic, partition int) (offline []int32) {
-	for _, id := range t.Partitions[partition].Replicas {
-		b, ok := image.Broker(id)
-		if ok && !b.Fenced {
-			_, ok = endpoint(d, r, b)
-		}
-		if !ok || b.Fenced {
-			offline = append(offline, id)
-		} else if id == d.NodeID {
-			if _, err := d.Partitions.Get(t.Name, int32(partition)); err != nil {
-				offline = append(offline, id)
-			}
-		}
-	}
-	return offline
 }
