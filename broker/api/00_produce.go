@@ -14,7 +14,8 @@ import (
 	"blumfeld/protocol/batch"
 )
 
-// Produce, key 0, advertised from 0, served from 3 to 13 (topic ids: KIP-516).
+// Produce, key 0, advertised from 0, served from 3 to 13: the new leader from 10
+// on (KIP-951), topic ids in 13 (KIP-516).
 //
 // Versions 0 to 2 carry message formats that Kafka 4 no longer writes, and are
 // refused; they are advertised all the same, because librdkafka takes an absent
@@ -38,6 +39,7 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ProduceRequest)
 	out := in.ResponseKind().(*kmsg.ProduceResponse)
 	out.Topics = make([]kmsg.ProduceResponseTopic, len(in.Topics))
+	leaders := &newLeaders{d: d, r: r}
 	var waits []pending
 	var failed error
 	for i := range in.Topics {
@@ -62,7 +64,7 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 				}
 			}
 			if err != nil {
-				refuse(d, r, op, name, err)
+				refuse(leaders, op, name, err)
 				failed = err
 			}
 		}
@@ -75,6 +77,7 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 		}
 		return Reply{}
 	}
+	out.Brokers = leaders.brokers
 	if len(waits) == 0 {
 		return answer(out)
 	}
@@ -84,10 +87,11 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 		defer cancel()
 		for _, w := range waits {
 			if err := w.partition.WaitCommitted(ctx, w.appended); err != nil {
-				w.out.ErrorCode = code(err)
+				refuse(leaders, w.out, w.partition.Topic(), err)
 				w.out.BaseOffset, w.out.LogAppendTime = -1, -1
 			}
 		}
+		out.Brokers = leaders.brokers
 		return answer(out)
 	}}
 }
@@ -148,7 +152,7 @@ func hostedPartition(d *Deps, topic string, id replica.TopicID, byID bool, parti
 }
 
 // refuse fills op with what the client needs to know of err.
-func refuse(d *Deps, r *Request, op *kmsg.ProduceResponseTopicPartition, topic string, err error) {
+func refuse(leaders *newLeaders, op *kmsg.ProduceResponseTopicPartition, topic string, err error) {
 	op.ErrorCode = code(err)
 	if records, ok := errors.AsType[*batch.RecordErrors](err); ok {
 		op.ErrorMessage = message(err)
@@ -158,9 +162,7 @@ func refuse(d *Deps, r *Request, op *kmsg.ProduceResponseTopicPartition, topic s
 			op.ErrorRecords = append(op.ErrorRecords, rec)
 		}
 	}
-	if r.Version >= 10 && op.ErrorCode == kerr.NotLeaderForPartition.Code {
-		if leader, ok := currentLeader(d, topic, op.Partition); ok {
-			op.CurrentLeader.LeaderID, op.CurrentLeader.LeaderEpoch = leader.Leader, leader.LeaderEpoch
-		}
+	if leaders.r.Version >= 10 && op.ErrorCode == kerr.NotLeaderForPartition.Code {
+		op.CurrentLeader.LeaderID, op.CurrentLeader.LeaderEpoch = leaders.of(topic, op.Partition)
 	}
 }

@@ -8,12 +8,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"blumfeld/broker/replica"
-	"blumfeld/controller"
 )
 
 // Fetch, key 1, versions 4 to 18: sessions from 7 on (KIP-227), leader epochs
 // from 9 on (KIP-320), diverging epochs from 12 on (KIP-595), topic ids from 13
-// on (KIP-516).
+// on (KIP-516), the new leader from 16 on (KIP-951).
 //
 // The request's partitions are read in order until max.bytes are found; the
 // first that has records gives at least one whole batch, whatever its size
@@ -29,7 +28,7 @@ func fetch(_ context.Context, d *Deps, r *Request) Reply {
 		return answer(out)
 	}
 	op := &fetchOp{
-		d: d, out: out, session: session, wanted: wanted,
+		d: d, r: r, out: out, session: session, wanted: wanted,
 		replicaID:     in.ReplicaID,
 		maxBytes:      min(int(in.MaxBytes), d.FetchMaxBytes),
 		readCommitted: in.IsolationLevel == 1,
@@ -55,6 +54,7 @@ func fetch(_ context.Context, d *Deps, r *Request) Reply {
 // fetchOp is one Fetch request under way.
 type fetchOp struct {
 	d             *Deps
+	r             *Request
 	out           *kmsg.FetchResponse
 	session       *fetchSession // nil: the request is its own and full
 	wanted        []fetchPartition
@@ -194,13 +194,13 @@ func (o *fetchOp) wait(ctx context.Context) Reply {
 
 // finish builds the response, and leaves the session knowing what it told.
 func (o *fetchOp) finish() Reply {
-	image := o.d.Partitions.Image()
+	leaders := &newLeaders{d: o.d, r: o.r}
 	o.out.SessionID = o.session.responseID()
 	var records [][]replica.Slice
 	o.session.respond(func(incremental bool) {
 		for i := range o.wanted {
 			w, f := &o.wanted[i], &o.found[i]
-			p := o.describe(w, f, image)
+			p := o.describe(w, f, leaders)
 			if incremental && !w.cached.changed(&p, f.result.Slice.Len()) {
 				f.result.Slice.Release()
 				continue
@@ -222,20 +222,21 @@ func (o *fetchOp) finish() Reply {
 			records[n] = append(records[n], f.result.Slice)
 		}
 	})
+	for _, b := range leaders.brokers {
+		o.out.Brokers = append(o.out.Brokers, kmsg.FetchResponseBroker(b))
+	}
 	return Reply{Response: o.out, Records: records}
 }
 
-func (o *fetchOp) describe(w *fetchPartition, f *fetched, image *controller.Image) kmsg.FetchResponseTopicPartition {
+func (o *fetchOp) describe(w *fetchPartition, f *fetched, leaders *newLeaders) kmsg.FetchResponseTopicPartition {
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.Partition = w.partition
 	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
 	p.PreferredReadReplica = -1
 	if f.err != nil {
 		p.ErrorCode = code(f.err)
-		if p.ErrorCode == kerr.NotLeaderForPartition.Code || p.ErrorCode == kerr.FencedLeaderEpoch.Code {
-			if leader, ok := leaderIn(image, w.topic, w.partition); ok {
-				p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = leader.Leader, leader.LeaderEpoch
-			}
+		if o.r.Version >= 16 && (p.ErrorCode == kerr.NotLeaderForPartition.Code || p.ErrorCode == kerr.FencedLeaderEpoch.Code) {
+			p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = leaders.of(w.topic, w.partition)
 		}
 		return p
 	}
@@ -248,17 +249,4 @@ func (o *fetchOp) describe(w *fetchPartition, f *fetched, image *controller.Imag
 		p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 	}
 	return p
-}
-
-// currentLeader is what the served image says of a partition's leader.
-func currentLeader(d *Deps, topic string, partition int32) (controller.PartitionState, bool) {
-	return leaderIn(d.Partitions.Image(), topic, partition)
-}
-
-func leaderIn(image *controller.Image, topic string, partition int32) (controller.PartitionState, bool) {
-	t, ok := image.Topic(topic)
-	if !ok || partition < 0 || int(partition) >= len(t.Partitions) {
-		return controller.PartitionState{}, false
-	}
-	return t.Partitions[partition], true
 }
