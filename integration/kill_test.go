@@ -15,7 +15,7 @@ import (
 	"blumfeld/integration/process"
 )
 
-var rounds = flag.Int("rounds", 3, "how often TestKilledWhileWriting kills the broker; make torture has more")
+var rounds = flag.Int("rounds", 3, "how often each TestKilled kills the broker; make torture has more")
 
 // One idempotent producer writes through any number of kills, on its retries
 // alone. In the end each partition holds exactly its records: none lost, none
