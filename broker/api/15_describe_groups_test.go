@@ -45,6 +45,30 @@ func TestDescribeGroupsVersions(t *testing.T) {
 	})
 }
 
+// During a rebalance members still have the assignments of before it: only a rebalance that breaks another off has taken
+// them away.
+func TestDescribeGroupsInARebalance(t *testing.T) {
+	f := newFixture(t)
+	leader, _ := f.member("g")
+	first := ask[*kmsg.JoinGroupResponse](f, joinRequest(9, "g", ""))
+	follower := first.MemberID
+	waiting := joinGroup(t.Context(), f.Deps, f.request(joinRequest(9, "g", follower)))
+	brief := func() (lines []string) {
+		g := f.describe("g")
+		lines = append(lines, fmt.Sprintf("%s %q", g.State, g.Protocol))
+		for _, m := range g.Members {
+			lines = append(lines, fmt.Sprintf("%q %q", m.ProtocolMetadata, m.MemberAssignment))
+		}
+		return lines
+	}
+	equal(t, "joining", brief(), []string{`PreparingRebalance ""`, `"" "assignment"`, `"" ""`})
+	ask[*kmsg.JoinGroupResponse](f, joinRequest(9, "g", leader))
+	waiting.Wait(t.Context())
+	equal(t, "syncing", brief(), []string{`CompletingRebalance ""`, `"" "assignment"`, `"" ""`})
+	ask[*kmsg.LeaveGroupResponse](f, leaveRequest(5, "g", kmsg.LeaveGroupRequestMember{MemberID: follower}))
+	equal(t, "broken off", brief(), []string{`PreparingRebalance ""`, `"" ""`})
+}
+
 func TestListGroupsVersions(t *testing.T) {
 	f := newFixture(t)
 	f.topic("a", 1)

@@ -172,7 +172,8 @@ type Description struct {
 	Members      []DescribedMember
 }
 
-// DescribedMember is a member in a Description. Metadata and Assignment are empty unless the group is Stable.
+// DescribedMember is a member in a Description. Metadata is empty unless the group is Stable; Assignment is the member's
+// latest, which during a rebalance it may still be working on.
 type DescribedMember struct {
 	ID                   string
 	InstanceID           *string

@@ -308,9 +308,9 @@ func (s *shard) describe(id string) Description {
 	}
 	d := Description{Group: id, State: g.state.String(), ProtocolType: g.protocolType, Members: make([]DescribedMember, len(g.members))}
 	for i, m := range g.members {
-		d.Members[i] = DescribedMember{ID: m.id, InstanceID: m.instanceID, ClientID: m.clientID, ClientHost: m.clientHost}
+		d.Members[i] = DescribedMember{ID: m.id, InstanceID: m.instanceID, ClientID: m.clientID, ClientHost: m.clientHost, Assignment: m.assignment}
 		if g.state == Stable {
-			d.Members[i].Metadata, d.Members[i].Assignment = m.metadata(g.protocol), m.assignment
+			d.Members[i].Metadata = m.metadata(g.protocol)
 		}
 	}
 	if g.state == Stable {

@@ -98,7 +98,7 @@ func (g *machine) joinExisting(ev joinEvent) {
 	r := ev.req
 	if _, ok := g.pending[r.MemberID]; ok {
 		if r.InstanceID != nil { // Kafka: an IllegalStateException; ids of static members are never pending
-			g.refuseJoin(ev.to, r.MemberID, kerr.UnknownServerError)
+			g.refuseJoin(ev.to, "", kerr.UnknownServerError)
 			return
 		}
 		g.addMember(ev, r.MemberID)
