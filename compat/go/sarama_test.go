@@ -14,6 +14,7 @@ func TestSarama(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	saramaOwn(t, c)
 }
 
 // saramaClient is sarama, which speaks the versions of the broker that it is told
