@@ -1,27 +1,27 @@
 package config
 
-// appliedToTopics are the topic keys that change what this broker does. Setting
-// another one is accepted with a line in the log. Of the keys of groups and of
-// client metrics, none does anything yet.
-//
-// Add a key here, and the broker key that it has its default from below, in the
-// change that makes it work.
+import "slices"
+
+// appliedToTopics are the topic keys that change what this broker does: those
+// whose default comes from a broker key that does. Setting another one is accepted
+// with a line in the log. Of the keys of groups and of client metrics, none does
+// anything yet.
 func appliedToTopics() []string {
-	return []string{
-		"cleanup.policy", "retention.ms", "retention.bytes", "file.delete.delay.ms",
-		"segment.bytes", "internal.segment.bytes", "segment.ms", "segment.jitter.ms",
-		"segment.index.bytes", "index.interval.bytes", "preallocate",
-		"flush.messages", "flush.ms",
-		"max.message.bytes", "message.timestamp.type", "message.timestamp.before.max.ms", "message.timestamp.after.max.ms",
-		"min.insync.replicas",
+	keys := []string{"internal.segment.bytes"} // has no broker key
+	for _, r := range topicRows() {
+		if slices.ContainsFunc(topicSynonyms(r.name), func(s synonym) bool { return slices.Contains(applied(), s.key) }) {
+			keys = append(keys, r.name)
+		}
 	}
+	return keys
 }
 
 // applied are the broker keys that change what this broker does. Setting another
 // known key to something else than its default is accepted with a warning, and
 // DescribeConfigs reports it.
 //
-// Add a key here in the change that makes it work.
+// Add a key here in the change that makes it work; a topic key that has its default
+// from it follows.
 func applied() []string {
 	return []string{
 		// The node and where it keeps its data.

@@ -144,3 +144,33 @@ func checkMetrics(t *testing.T, name string, settings map[string]string, want st
 		t.Errorf("%s %v: %s, a RequestError %v\nwant %s, %v", name, settings, got, is, want, request)
 	}
 }
+
+// What a topic key does is what the broker key does that it has its default from.
+func TestWithoutEffect(t *testing.T) {
+	const idle = "accepted, has no effect here"
+	for _, tc := range []struct {
+		defs             *Defs
+		key, value, want string
+	}{
+		{TopicDefs(), "retention.ms", "5", ""},
+		{TopicDefs(), "internal.segment.bytes", "5", ""},
+		{TopicDefs(), "compression.type", "gzip", ""},
+		{TopicDefs(), "remote.log.copy.disable", "true", idle},
+		{TopicDefs(), "remote.log.copy.disable", " FALSE", ""}, // the default
+		{TopicDefs(), "leader.replication.throttled.replicas", "*", idle},
+		{BrokerDefs(), "num.io.threads", "9", idle},
+		{BrokerDefs(), "num.io.threads", "8", ""},
+		{BrokerDefs(), "log.retention.ms", "9", ""},
+		{BrokerDefs(), "log.retention.mss", "9", "not a known key, has no effect (did you mean log.retention.ms?)"},
+		{BrokerDefs(), "my.own.plugin.key", "9", "not a known key, has no effect"},
+		{BrokerDefs(), "rsm.config.x", "9", idle},
+		{BrokerDefs(), "listener.name.internal.max.connections", "9", idle},
+		{BrokerDefs(), "leader.replication.throttled.rate", "9", idle},
+		{GroupDefs(), "share.isolation.level", "read_committed", idle},
+		{ClientMetricsDefs(), "metrics", "*", idle},
+	} {
+		if got := tc.defs.WithoutEffect(tc.key, tc.value); got != tc.want {
+			t.Errorf("%s=%s: %q, want %q", tc.key, tc.value, got, tc.want)
+		}
+	}
+}
