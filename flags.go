@@ -15,6 +15,8 @@ import (
 
 // options is what the command line says.
 type options struct {
+	command    string   // "": run a broker
+	args       []string // of the command
 	properties config.Properties
 	trace      string
 	logLevel   slog.Level
@@ -67,10 +69,13 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
-	if f.NArg() > 0 {
-		return options{}, fmt.Errorf("unexpected argument %q (see --help)", f.Arg(0))
-	}
 	o := options{trace: f.trace, properties: config.Properties{}}
+	if f.NArg() > 0 {
+		o.command, o.args = f.Arg(0), f.Args()[1:]
+		if err := checkCommand(o.command, o.args); err != nil {
+			return options{}, err
+		}
+	}
 	if err := o.logLevel.UnmarshalText([]byte(f.level)); err != nil {
 		return options{}, fmt.Errorf("--log-level: %w", err)
 	}
@@ -115,8 +120,8 @@ func readProperties(path string) (config.Properties, error) {
 func usage() string {
 	return `Blumfeld, a Kafka broker in one binary.
 
-usage: blumfeld [flags]
-
+usage: blumfeld [flags]                 run a broker
+` + commandUsage() + `
 Every setting is a Kafka broker property. These have flags of their own:
 
 ` + newFlags(os.Getenv).FlagUsagesWrapped(100)

@@ -54,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	// Whoever asks a second time does not want to wait for the orderly end.
 	context.AfterFunc(ctx, stop)
-	err = broker.Run(ctx, broker.Config{
+	c := broker.Config{
 		Values:    values,
 		Trace:     o.trace,
 		TraceOut:  stdout,
@@ -63,7 +63,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Logger:    logger,
 		LogLevel:  level,
 		Now:       time.Now,
-	})
+	}
+	if o.command == "" {
+		err = broker.Run(ctx, c)
+	} else {
+		err = runCommand(ctx, o.command, o.args, c, stdout)
+	}
 	if err != nil {
 		return fail(stderr, err)
 	}

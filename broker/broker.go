@@ -94,6 +94,7 @@ type broker struct {
 	housekeeper *replica.Housekeeper
 	producers   *api.ProducerIDs
 	server      *server
+	backups     *backups // nil: none while the broker runs
 	// ctx is the handlers' context: it ends when the last connection is closed,
 	// long after the one that Run was called with.
 	ctx    context.Context
@@ -112,7 +113,13 @@ func (b *broker) start(ctx context.Context) error {
 	if err := b.openDirs(); err != nil {
 		return err
 	}
-	if err := b.openMetadata(ctx); err != nil {
+	if err := b.openStore(ctx); err != nil {
+		return err
+	}
+	if err := b.metadataIsThere(ctx); err != nil {
+		return err
+	}
+	if err := b.startController(ctx, ""); err != nil {
 		return err
 	}
 	if err := b.startGroups(ctx); err != nil {
@@ -179,15 +186,38 @@ func (b *broker) openDirs() error {
 // metadataFolder is the name that Kafka's metadata log has in its directory.
 const metadataFolder = "__cluster_metadata-0"
 
-func (b *broker) openMetadata(ctx context.Context) (err error) {
+func (b *broker) openStore(ctx context.Context) (err error) {
 	dir := filepath.Join(b.Values.MetadataDir(), metadataFolder)
 	b.store, err = b.OpenStore(ctx, dir, b.nodeID, b.Logger)
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
+	return nil
+}
+
+// metadataIsThere is an error if the log directories belong to a cluster and the metadata store is new: to serve would
+// set every log aside, for no topic claims it.
+func (b *broker) metadataIsThere(ctx context.Context) error {
+	empty, err := controller.IsEmpty(ctx, b.store)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	for _, d := range b.dirs {
+		if empty && d.ClusterID() != "" {
+			return fmt.Errorf("log directory %s belongs to cluster %s, but the metadata in %s is empty: it was moved or lost; "+
+				"`blumfeld restore FILE` brings back a backup, `blumfeld recover` rebuilds the topics from the logs",
+				d.Path(), d.ClusterID(), b.Values.MetadataDir())
+		}
+	}
+	return nil
+}
+
+// startController starts the controller; clusterID, if not "", is the id that metadata gets which is new.
+func (b *broker) startController(ctx context.Context, clusterID string) error {
 	validate, listDefault := api.ConfigRules(b.Values, b.nodeID, func() *controller.Image { return b.controller.Image() })
 	b.controller = controller.New(b.store, controller.Options{
 		NodeID:                   b.nodeID,
+		ClusterID:                clusterID,
 		DefaultPartitions:        int32(b.Values.Int("num.partitions")),
 		DefaultReplicationFactor: int16(b.Values.Int("default.replication.factor")),
 		MinInsyncReplicas:        int32(b.Values.Int("min.insync.replicas")),
@@ -294,17 +324,30 @@ func (b *broker) serve() {
 		}
 	}
 	b.server.watchIdle()
+	b.backups = serveBackups(b.ctx, b.Values.MetadataDir(), b.store, b.Logger)
 }
 
 // close ends what start began, as far as it came.
 func (b *broker) close() {
+	if err := b.end(); err != nil {
+		b.Logger.Error("not everything could be closed", "err", err)
+	}
+}
+
+// end is close for those who want to know.
+func (b *broker) end() error {
 	for _, l := range b.listeners {
 		l.close()
 	}
 	if b.server != nil {
 		b.server.stop(stopGrace, b.cancel)
 	}
-	b.cancel()
+	if b.cancel != nil {
+		b.cancel()
+	}
+	if b.backups != nil {
+		b.backups.stop()
+	}
 	if b.producers != nil {
 		b.producers.Close()
 	}
@@ -330,7 +373,5 @@ func (b *broker) close() {
 	if b.store != nil {
 		errs = append(errs, b.store.Close())
 	}
-	if err := errors.Join(errs...); err != nil {
-		b.Logger.Error("not everything could be closed", "err", err)
-	}
+	return errors.Join(errs...)
 }

@@ -153,15 +153,12 @@ func (d *Dir) load() error {
 	if err := d.loadMeta(); err != nil {
 		return err
 	}
-	_, err := d.fs.Stat(d.file(cleanShutdownFile))
-	switch {
-	case err == nil:
-		d.clean = true
-	case !errors.Is(err, fs.ErrNotExist):
+	clean, err := WasClosedInOrder(d.fs, d.path)
+	if err != nil {
 		return err
-	default:
-		d.begun.Store(true) // nothing to remove
 	}
+	d.clean = clean
+	d.begun.Store(!clean) // there is no marker to remove
 	for _, name := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
 		p, err := vfs.ReadFile(d.fs, d.file(name), maxCheckpointBytes)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -277,33 +274,13 @@ func (d *Dir) Space() (vfs.Space, error) {
 	return s, nil
 }
 
-// FoundLog is a log that has a folder in the directory.
-type FoundLog struct {
-	Topic     string
-	Partition int32
-	TopicID   [16]byte // zero if the folder does not say
-}
-
 // Logs lists the logs in the directory by topic and partition, open or not. Nothing is recovered. A directory that
 // cannot be listed goes offline and has none.
 func (d *Dir) Logs() []FoundLog {
-	entries, err := d.fs.ReadDir(d.path)
+	found, err := List(d.fs, d.path)
 	if err != nil {
 		d.fail(err)
 		return nil
-	}
-	var found []FoundLog
-	for _, e := range entries {
-		tp, ok := parseLogFolder(e.Name)
-		if !ok || !e.IsDir || e.Name == metadataFolder {
-			continue
-		}
-		id, err := readPartitionMetadata(d.fs, path.Join(d.path, e.Name, partitionMetadataFile))
-		if err != nil {
-			d.fail(err)
-			return nil
-		}
-		found = append(found, FoundLog{Topic: tp.topic, Partition: tp.partition, TopicID: id})
 	}
 	return found
 }

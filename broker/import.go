@@ -1,0 +1,291 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"blumfeld/broker/config"
+	"blumfeld/broker/kafkadir"
+	"blumfeld/controller"
+	"blumfeld/controller/group"
+	"blumfeld/logstore"
+	"blumfeld/logstore/vfs"
+	"blumfeld/protocol/batch"
+)
+
+// Import copies what a stopped Apache Kafka of one node has in its log directories into this broker's, which does not
+// run either: topics with their ids and configurations, records, leader epochs, producers' state and committed offsets.
+// Producer ids that are handed out from now on are above all that are found. Every batch is checked on the way. It
+// tells out what it took over and what not; the source is not changed.
+//
+// The topics appear all at the end: until then the copies are folders that no topic claims, and an import that was cut
+// off can be repeated. A topic whose name exists here is an error, before anything is copied.
+func Import(ctx context.Context, c Config, from []string, out io.Writer) (err error) {
+	source, err := openSource(from)
+	if err != nil {
+		return err
+	}
+	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	defer func() { err = errors.Join(err, b.end()) }()
+	if err := b.startOffline(ctx, source.clusterID); err != nil {
+		return err
+	}
+	if err := b.refuseKnown(source.topics); err != nil {
+		return err
+	}
+	take := &intake{b: b, out: out, nextProducerID: source.nextProducerID}
+	for _, t := range source.topics {
+		if err := take.topic(ctx, t); err != nil {
+			return err
+		}
+	}
+	if err := take.adopt(ctx); err != nil {
+		return err
+	}
+	groups, err := b.commitAll(ctx, source.commits, take.topics)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "imported %d topics with %d partitions, %d record batches, offsets of %d groups\n",
+		len(take.topics), take.partitions, take.batches, groups)
+	for of, configs := range source.leftAlone {
+		fmt.Fprintf(out, "not taken over: configuration of %s: %s\n", of, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
+	}
+	return nil
+}
+
+// source is what another broker's directories hold.
+type source struct {
+	clusterID      string
+	topics         []sourceTopic
+	nextProducerID int64
+	commits        []kafkadir.Commit
+	leftAlone      map[string]map[string]string // configurations of what is no topic
+}
+
+// sourceTopic is a topic and where its logs lie.
+type sourceTopic struct {
+	kafkadir.Topic
+	logs []sourceLog // by partition
+}
+
+type sourceLog struct {
+	logstore.FoundLog
+	dir   fs.FS
+	path  string // of dir
+	clean bool   // it was closed in order
+	start int64  // the log's first offset, if above that of its first file
+}
+
+// openSource reads everything but records.
+func openSource(paths []string) (*source, error) {
+	s := &source{}
+	var meta *kafkadir.Metadata
+	var dirs []fs.FS
+	logs := make(map[string][]sourceLog)
+	for _, path := range paths {
+		if err := refuseRunning(path); err != nil {
+			return nil, err
+		}
+		dir := os.DirFS(path)
+		dirs = append(dirs, dir)
+		properties, err := kafkadir.ReadProperties(dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no log directory of Apache Kafka: %w", path, err)
+		}
+		s.clusterID = properties.ClusterID
+		switch m, err := kafkadir.ReadMetadata(dir); {
+		case err == nil:
+			meta = m
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := listLogs(path, dir, logs); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if meta == nil {
+		return nil, fmt.Errorf("none of %s has %s: name metadata.log.dir too", strings.Join(paths, ", "), kafkadir.MetadataFolder)
+	}
+	s.nextProducerID, s.leftAlone = meta.NextProducerID, meta.Configs
+	for _, t := range meta.Topics {
+		if controller.IsInternalTopic(t.Name) {
+			continue // its contents are in our metadata, in another form
+		}
+		found, err := logsOf(t, logs[t.Name])
+		if err != nil {
+			return nil, err
+		}
+		s.topics = append(s.topics, sourceTopic{t, found})
+	}
+	var err error
+	s.commits, err = kafkadir.ReadOffsets(dirs...)
+	return s, err
+}
+
+func listLogs(path string, dir fs.FS, logs map[string][]sourceLog) error {
+	found, err := logstore.List(vfs.OS{}, path)
+	if err != nil {
+		return err
+	}
+	start, err := logstore.LogStarts(vfs.OS{}, path)
+	if err != nil {
+		return err
+	}
+	clean, err := logstore.WasClosedInOrder(vfs.OS{}, path)
+	if err != nil {
+		return err
+	}
+	for _, l := range found {
+		logs[l.Topic] = append(logs[l.Topic], sourceLog{l, dir, path, clean, start(l.Topic, l.Partition)})
+	}
+	return nil
+}
+
+// logsOf puts the logs of a topic in order; each partition has to have one.
+func logsOf(t kafkadir.Topic, found []sourceLog) ([]sourceLog, error) {
+	logs := make([]sourceLog, t.Partitions)
+	for _, l := range found {
+		if l.TopicID == t.ID && l.Partition < t.Partitions {
+			logs[l.Partition] = l
+		}
+	}
+	for n, l := range logs {
+		if l.dir == nil {
+			return nil, fmt.Errorf("partition %d of topic %s is in none of the directories: "+
+				"only a broker that has all partitions can be imported; name all its log.dirs", n, t.Name)
+		}
+	}
+	return logs, nil
+}
+
+func (b *broker) refuseKnown(topics []sourceTopic) error {
+	for _, t := range topics {
+		if _, ok := b.controller.Image().Topic(t.Name); ok {
+			return fmt.Errorf("topic %s exists here already; nothing was imported", t.Name)
+		}
+	}
+	return nil
+}
+
+// intake copies logs in and remembers what to create for them.
+type intake struct {
+	b              *broker
+	out            io.Writer
+	topics         []controller.AdoptedTopic
+	partitions     int
+	batches        int64
+	nextProducerID int64
+}
+
+func (in *intake) topic(ctx context.Context, t sourceTopic) error {
+	adopted := controller.AdoptedTopic{Name: t.Name, ID: t.ID, Configs: in.configs(t.Topic)}
+	for _, l := range t.logs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		epoch, err := in.log(l)
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(l.path, l.Folder()), err)
+		}
+		adopted.LeaderEpochs = append(adopted.LeaderEpochs, epoch)
+		in.partitions++
+	}
+	in.topics = append(in.topics, adopted)
+	return nil
+}
+
+// configs leaves out what this broker would refuse, and says so.
+func (in *intake) configs(t kafkadir.Topic) map[string]string {
+	taken := make(map[string]string, len(t.Configs))
+	for _, key := range slices.Sorted(maps.Keys(t.Configs)) {
+		if err := config.ValidateTopic(key, t.Configs[key]); err != nil {
+			fmt.Fprintf(in.out, "not taken over: %s=%s of topic %s: %v\n", key, t.Configs[key], t.Name, err)
+			continue
+		}
+		taken[key] = t.Configs[key]
+	}
+	return taken
+}
+
+// log checks and copies one log and answers the epoch in which it is led here.
+func (in *intake) log(l sourceLog) (epoch int32, err error) {
+	end := int64(-1)
+	err = kafkadir.ReadLog(l.dir, l.Folder(), func(b batch.Batch) error {
+		in.batches++
+		end = b.LastOffset() + 1
+		if b.HasProducerID() {
+			in.nextProducerID = max(in.nextProducerID, b.ProducerID()+1)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	dir := slices.MinFunc(in.b.dirs, func(a, b *logstore.Dir) int { return len(a.Logs()) - len(b.Logs()) })
+	err = dir.CopyIn(l.dir, l.FoundLog, l.clean)
+	if errors.Is(err, fs.ErrExist) { // from an import that was cut off: no topic claims it
+		if err = dir.Stray(l.Topic, l.Partition); err == nil {
+			err = dir.CopyIn(l.dir, l.FoundLog, l.clean)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	log, err := in.b.openLog(dir, l.FoundLog)
+	if err != nil {
+		return 0, err
+	}
+	if got := log.Offsets().LogEnd; got != end && end >= 0 {
+		return 0, fmt.Errorf("the copy ends at offset %d instead of %d", got, end)
+	}
+	if _, err := log.DeleteRecordsBefore(max(l.start, log.Offsets().LogStart)); err != nil {
+		return 0, err
+	}
+	return firstEpoch(log), nil
+}
+
+func (in *intake) adopt(ctx context.Context) error {
+	results, _ := in.b.controller.AdoptTopics(ctx, in.topics)
+	for _, r := range results {
+		if r.Err != nil {
+			return fmt.Errorf("topic %s: %w", r.Name, r.Err)
+		}
+	}
+	return in.b.controller.ReserveProducerIDs(ctx, in.nextProducerID)
+}
+
+// commitAll stores the offsets of the partitions that are among the topics, as a simple consumer would commit them.
+func (b *broker) commitAll(ctx context.Context, commits []kafkadir.Commit, topics []controller.AdoptedTopic) (groups int, err error) {
+	partitions := make(map[string]int32, len(topics))
+	for _, t := range topics {
+		partitions[t.Name] = int32(len(t.LeaderEpochs))
+	}
+	byGroup := make(map[string][]group.OffsetToCommit)
+	for _, c := range commits {
+		if c.Partition < partitions[c.Topic] {
+			byGroup[c.Group] = append(byGroup[c.Group], group.OffsetToCommit{
+				Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, LeaderEpoch: c.LeaderEpoch, Metadata: c.Metadata,
+			})
+		}
+	}
+	for name, offsets := range byGroup {
+		select {
+		case resp := <-b.groups.Commit(group.CommitRequest{Group: name, Generation: -1, Offsets: offsets}):
+			if err := errors.Join(resp.Errs...); err != nil {
+				return 0, fmt.Errorf("offsets of group %s: %w", name, err)
+			}
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return len(byGroup), nil
+}
