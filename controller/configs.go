@@ -277,12 +277,14 @@ func (c *Controller) applyConfigOps(current map[string]string, ch ConfigChange) 
 
 // alterList adds the elements of op.Value that are not in the list yet, or removes the first of each that is.
 func (c *Controller) alterList(r ConfigResource, configs map[string]string, op ConfigOp) (string, error) {
-	def, isList := "", false
+	def, isList, known := "", false, false
 	if c.opts.ListDefault != nil {
-		def, isList = c.opts.ListDefault(r, op.Key)
+		def, isList, known = c.opts.ListDefault(r, op.Key)
 	}
 	if !isList {
-		if r.Type == ResourceBroker {
+		if r.Type == ResourceBroker && !known {
+			return "", refuse(kerr.InvalidConfig, "Unknown config name: %s", op.Key)
+		} else if r.Type == ResourceBroker {
 			return "", refuse(kerr.InvalidConfig, "Config value %s is not allowed for config key: %s", strings.ToLower(op.Kind.String()), op.Key)
 		}
 		return "", refuse(kerr.InvalidConfig, "Can't %s to key %s because its type is not LIST.", op.Kind, op.Key)

@@ -34,8 +34,9 @@ type Options struct {
 	ConfigValidator func(resource ConfigResource, key, value string) error
 	// ConfigsValidator judges the configuration that a resource would have as a whole, after each key was judged.
 	ConfigsValidator func(resource ConfigResource, configs map[string]string) error
-	// ListDefault says whether a key's type is LIST, which APPEND and SUBTRACT need, and its default value.
-	ListDefault func(resource ConfigResource, key string) (value string, ok bool)
+	// ListDefault says whether there is such a key, whether its type is LIST, which APPEND and SUBTRACT need, and its
+	// default value.
+	ListDefault func(resource ConfigResource, key string) (value string, isList, known bool)
 
 	// SessionAlive says whether the process behind a registration is known to live. Another process cannot register
 	// that broker id then. nil: none is, a new registration always replaces the old one (one broker, whose directory

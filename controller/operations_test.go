@@ -32,8 +32,8 @@ func configured(t *testing.T, store Store) *Controller {
 			}
 			return nil
 		},
-		ListDefault: func(r ConfigResource, key string) (string, bool) {
-			return "x,y", key == "list" || key == "cleanup.policy"
+		ListDefault: func(r ConfigResource, key string) (value string, isList, known bool) {
+			return "x,y", key == "list" || key == "cleanup.policy", key != "nosuch"
 		},
 	}, oneBroker)
 	create(t, c, NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 1, Configs: map[string]string{"cleanup.policy": "delete", "a": "1"}})
@@ -74,6 +74,7 @@ func TestAlterConfigs(t *testing.T) {
 		{"no broker", ConfigChange{Resource: ConfigResource{ResourceBroker, "x"}}, "INVALID_REQUEST: Node id must be an integer, but it is: x", initial},
 		{"broker's value", ConfigChange{Resource: broker1, Ops: []ConfigOp{set("b", "bad")}}, "INVALID_REQUEST: Invalid value bad for configuration b", initial},
 		{"broker's list", ConfigChange{Resource: broker1, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "b", Value: "x"}}}, "INVALID_CONFIG: Config value append is not allowed for config key: b", initial},
+		{"broker's unknown key", ConfigChange{Resource: broker1, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "nosuch", Value: "x"}}}, "INVALID_CONFIG: Unknown config name: nosuch", initial},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := configured(t, NewMemStore())

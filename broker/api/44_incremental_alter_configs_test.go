@@ -99,6 +99,8 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 		{"4:x num.io.threads = 9", "4:x e42 Node id must be an integer, but it is: x"},
 		{"4:1 num.io.threads + 9", "4:1 e40 Config value append is not allowed for config key: num.io.threads"},
 		{"4:1 log.cleanup.policy + compact", "4:1 e0 null"},
+		{"4:1 nosuch.key + 9", "4:1 e40 Unknown config name: nosuch.key"},
+		{"4: leader.replication.throttled.rate - 9", "4: e40 Unknown config name: leader.replication.throttled.rate"},
 		{"4: min.insync.replicas = 2", "4: e0 null"},
 		{"4: min.insync.replicas = 0", "4: e42 Invalid value 0 for configuration min.insync.replicas: Value must be at least 1"},
 		{"4: min.insync.replicas x ", "4: e40 Cluster-level min.insync.replicas cannot be removed while ELR is enabled."},

@@ -15,7 +15,7 @@ import (
 // it is called when a configuration is judged, not before.
 func ConfigRules(values config.Values, nodeID int32, image func() *controller.Image) (
 	validate func(controller.ConfigResource, map[string]string) error,
-	listDefault func(controller.ConfigResource, string) (string, bool),
+	listDefault func(controller.ConfigResource, string) (value string, isList, known bool),
 ) {
 	validate = func(r controller.ConfigResource, configs map[string]string) error {
 		effective := EffectiveConfig(values, nodeID, image())
@@ -34,14 +34,14 @@ func ConfigRules(values config.Values, nodeID int32, image func() *controller.Im
 		return effective.ValidateTopic(configs)
 	}
 	// Lists of client metrics can only be set, although they are lists.
-	listDefault = func(r controller.ConfigResource, key string) (string, bool) {
+	listDefault = func(r controller.ConfigResource, key string) (value string, isList, known bool) {
 		switch r.Type {
 		case controller.ResourceBroker:
 			return config.BrokerDefs().ListDefault(key)
 		case controller.ResourceTopic:
 			return config.TopicDefs().ListDefault(key)
 		}
-		return "", false
+		return "", false, false
 	}
 	return validate, listDefault
 }

@@ -170,12 +170,12 @@ func ValidateBrokerDynamic(perBroker bool, key, value string) error {
 	return Values{}.ValidateBrokerDynamic(perBroker, map[string]string{key: value})
 }
 
-// ListDefault answers the default of a key of type LIST, and false for a key of
-// another type or none. Only lists can be appended to.
-func (t *Defs) ListDefault(key string) (string, bool) {
+// ListDefault answers the default of a key of type LIST, whether it is of that
+// type, and whether there is such a key at all. Only lists can be appended to.
+func (t *Defs) ListDefault(key string) (value string, isList, known bool) {
 	d, ok := t.Lookup(key)
 	if !ok || d.Type != List {
-		return "", false
+		return "", false, ok
 	}
-	return d.Default, true
+	return d.Default, true, true
 }

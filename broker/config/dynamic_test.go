@@ -85,12 +85,12 @@ func TestValidateBrokerDynamicBesideOldSettings(t *testing.T) {
 }
 
 func TestListDefault(t *testing.T) {
-	if d, ok := TopicDefs().ListDefault("cleanup.policy"); !ok || d != "delete" {
-		t.Error(d, ok)
+	if d, isList, known := TopicDefs().ListDefault("cleanup.policy"); !isList || !known || d != "delete" {
+		t.Error(d, isList, known)
 	}
 	for _, key := range []string{"retention.ms", "nosuch"} {
-		if _, ok := TopicDefs().ListDefault(key); ok {
-			t.Errorf("%s is a list", key)
+		if _, isList, known := TopicDefs().ListDefault(key); isList || known != (key != "nosuch") {
+			t.Errorf("%s is a list: %v, known: %v", key, isList, known)
 		}
 	}
 }
