@@ -167,7 +167,7 @@ async def case_timestamps(k):
     assert before <= now.timestamp <= after, (before, now.timestamp, after)
 
 
-async def case_lookup_by_time(k):
+async def case_offset_by_time(k):
     await create(k)
     for at in (1000, 3000, 2000):
         await produce(k, b"v", timestamp_ms=at)
@@ -327,7 +327,7 @@ async def case_seek(k):
         same([b"6"], values(await poll(c, 1)))
 
 
-async def case_pause_resume(k):
+async def case_pause(k):
     await create(k, 2)
     await produce(k, b"0", partition=0)
     zero, one = TopicPartition(k.topic, 0), TopicPartition(k.topic, 1)
@@ -402,7 +402,7 @@ async def rebalance(k, assignor):
     await two.stop()
 
 
-async def case_group_rebalance(k):
+async def case_group_rebalances(k):
     await rebalance(k, RangePartitionAssignor)
 
 
@@ -464,7 +464,7 @@ async def case_static_membership(k):
     await one.stop()
 
 
-async def case_commit_resume(k):
+async def case_group_resumes(k):
     await create(k)
     await produce(k, *(b"%d" % n for n in range(10)))
     async with consumer(k, k.topic) as c:

@@ -214,7 +214,7 @@ def case_timestamps(k):
     assert before <= now[1] <= after, (before, now, after)
 
 
-def case_lookup_by_time(k):
+def case_offset_by_time(k):
     create(k)
     for at in (1000, 3000, 2000):
         produce(k, b"v", timestamp=at)
@@ -338,7 +338,7 @@ def case_seek(k):
     same(b"new", new[0].value())
 
 
-def case_pause_resume(k):
+def case_pause(k):
     create(k, partitions=2)
     produce(k, b"0", partition=0)
     c = consumer(k)
@@ -411,7 +411,7 @@ def rebalance(k, **config):
     two.close()
 
 
-def case_group_rebalance(k):
+def case_group_rebalances(k):
     rebalance(k, partition_assignment_strategy="range")
 
 
@@ -487,7 +487,7 @@ def case_static_membership(k):
     three.close()
 
 
-def case_commit_resume(k):
+def case_group_resumes(k):
     create(k)
     produce(k, *(b"%d" % n for n in range(10)))
     c = consumer(k)

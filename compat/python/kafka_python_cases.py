@@ -52,7 +52,7 @@ def case_unknown_topic(k):
 # --- groups ------------------------------------------------------------------------------------
 
 
-def case_group_rebalance(k):
+def case_group_rebalances(k):
     rebalance(k)
 
 

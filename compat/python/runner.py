@@ -8,6 +8,7 @@ import asyncio
 import faulthandler
 import importlib
 import inspect
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -30,6 +31,7 @@ MODULES = {
 FORK = multiprocessing.get_context("fork")
 SIDE_BY_SIDE = 6  # most of a case is waiting
 LIMIT_S = 60
+OUTPUT_SHOWN = 6000  # characters
 
 
 def listed():
@@ -67,6 +69,7 @@ def run_case(addr, full_name, output):
     os.dup2(output, 1)
     os.dup2(output, 2)
     faulthandler.register(signal.SIGUSR1)  # says where it hangs
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")  # shown when the case fails
     client, name = full_name.split("/")
     status = 1
     try:
@@ -149,9 +152,9 @@ def main(addr, wanted):
                 if os.environ.get("TIMES"):
                     print(f"{r.seconds():5.1f} s {r.name}")
                 if late:
-                    report(r.name, f"did not end in {LIMIT_S} s\n{r.said()[-4000:]}")
+                    report(r.name, f"did not end in {LIMIT_S} s\n{r.said()[-OUTPUT_SHOWN:]}")
                 elif r.process.exitcode != 0:
-                    report(r.name, f"exit code {r.process.exitcode}\n{r.said()[-4000:]}")
+                    report(r.name, f"exit code {r.process.exitcode}\n{r.said()[-OUTPUT_SHOWN:]}")
                 else:
                     report(r.name)
 
