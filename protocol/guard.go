@@ -1,5 +1,7 @@
 package protocol
 
+import "math"
+
 //go:generate go run ./layoutgen layout_table.go
 
 // kmsg trusts a count as far as the bytes that are left: it makes an array of
@@ -19,11 +21,15 @@ const (
 	// What kmsg spends on a string besides its bytes (a nullable one is a
 	// pointer to a header), and on tagged fields it does not know, which go
 	// into a map.
-	stringOverhead  = 16
-	tagMapOverhead  = 400
-	tagOverhead     = 160
-	tagsInSmallMap  = 8
+	stringOverhead = 16
+	tagMapOverhead = 400
+	tagOverhead    = 160
+	tagsInSmallMap = 8
+
+	// maxString is the longest string, in bytes. A compact one could say more, and Kafka's parser refuses it.
+	maxString       = math.MaxInt16
 	reasonTooShort  = "it ends too early"
+	reasonTooLong   = "it has a string of more than 32,767 bytes"
 	reasonTooMemory = "its counts stand for more memory than a request of its size may take"
 )
 
@@ -84,6 +90,8 @@ func guard(key, version int16, body []byte) string {
 	switch {
 	case w.memory < 0:
 		return reasonTooMemory
+	case w.tooLong:
+		return reasonTooLong
 	case w.bad:
 		return reasonTooShort
 	}
@@ -95,6 +103,7 @@ type walker struct {
 	version  int16
 	flexible bool
 	memory   int64 // bytes that may still be allocated
+	tooLong  bool  // a string is
 }
 
 // spend accounts for n bytes. It reports whether the walk may go on.
@@ -124,7 +133,10 @@ func (w *walker) field(f *field) {
 	case kindFixed:
 		w.take(int(f.size))
 	case kindString:
-		if n := w.length16(); n > 0 {
+		if n := w.length16(); n > maxString {
+			w.tooLong = true
+			w.fail()
+		} else if n > 0 {
 			w.take(n)
 			w.spend(int64(n) + stringOverhead)
 		}

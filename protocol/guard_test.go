@@ -157,6 +157,8 @@ func TestHostileBodies(t *testing.T) {
 		{"metadata: a count that does not end", 3, 12, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, reasonTooShort},
 		{"delete topics: empty names", 20, 1, join(i32(mega/2), zeros, i32(0)), ""},
 		{"fetch: a tagged field longer than the request", 1, 12, join(make([]byte, 4*6+1), uv(1), uv(1), uv(1), uv(1), uv(0), uv(1000)), reasonTooShort},
+		{"heartbeat: the longest group", 12, 4, join(uv(32768), zeros[:32767], i32(1), uv(1), uv(0), uv(0)), ""},
+		{"heartbeat: a group that is too long", 12, 4, join(uv(32769), zeros[:32768], i32(1), uv(1), uv(0), uv(0)), reasonTooLong},
 		{"a key without a layout", 4000, 0, nil, "its layout is not known"},
 		{"the key after the last", int16(len(layouts)), 0, nil, "its layout is not known"},
 		{"a negative key", -1, 0, nil, "its layout is not known"},

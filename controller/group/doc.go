@@ -49,6 +49,8 @@
 //     (KIP-345): it gets a new id, the old one is fenced (FENCED_INSTANCE_ID), and unless another protocol is chosen now
 //     there is no rebalance; a leader may be told to skip the assignment (KIP-814).
 //   - SyncGroup: the assignment. Heartbeat, commit: accepted.
+//   - the assignment turns out to be too large for the store, a member's protocols included: who waits is told
+//     UNKNOWN_SERVER_ERROR => PreparingRebalance.
 //
 // Dead: being deleted. COORDINATOR_NOT_AVAILABLE to all; with the commit of the deletion the group is gone.
 //

@@ -42,6 +42,8 @@ type (
 	}
 	// deleteEvent turns an Empty group Dead. The answer is an error or nil.
 	deleteEvent struct{ to ticket }
+	// refusedEvent tells that the latest persist cannot be stored, ever: it is too large.
+	refusedEvent struct{}
 	// tickEvent does what is due; see machine.wake.
 	tickEvent struct{}
 )
@@ -52,6 +54,7 @@ func (heartbeatEvent) event() {}
 func (leaveEvent) event()     {}
 func (commitEvent) event()    {}
 func (deleteEvent) event()    {}
+func (refusedEvent) event()   {}
 func (tickEvent) event()      {}
 
 // An effect is what a step wants from the outside, in order.
@@ -142,6 +145,8 @@ func (g *machine) step(ev event, now time.Time) []effect {
 			g.transition(Dead)
 		}
 		g.reply(ev.to, errorBody(err))
+	case refusedEvent:
+		g.onRefused()
 	case tickEvent:
 		g.onTick()
 	}

@@ -163,6 +163,8 @@ func (p *play) run(words []string) {
 		}
 		p.g = restore("g", &p.cfg, p.stored, p.now)
 		p.state()
+	case "refuse":
+		p.step(refusedEvent{})
 	case "abandon":
 		for _, e := range p.g.abandon(kerr.CoordinatorNotAvailable) {
 			p.effect(e)

@@ -88,6 +88,7 @@ func (g *machine) completeJoin() {
 	clear(g.pendingSync)
 	if len(g.members) == 0 {
 		g.protocol, g.leader = "", ""
+		g.members, g.byID, g.static, g.supported, g.pendingSync = nil, nil, nil, nil, nil // there can be many such groups
 		g.transition(Empty)
 		g.resubscribe()
 		g.persist()
@@ -194,6 +195,16 @@ func (g *machine) onSync(ev syncEvent) {
 		if g.answerSync(m, g.synced(m)) {
 			g.restartSession(m)
 		}
+	}
+}
+
+// onRefused has the members join again, perhaps with less, if what could not be stored is their assignment.
+func (g *machine) onRefused() {
+	if g.state == Stable {
+		for _, m := range g.members {
+			m.assignment = nil
+		}
+		g.prepareRebalance()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -303,8 +304,9 @@ func (s *shard) takeOff() {
 			continue
 		}
 		e, ops := g.prepare()
-		if err := tooLarge(ops); err != nil {
-			s.fail(g, err)
+		if tooLarge(ops) {
+			s.queue = s.queue[1:]
+			s.refuse(g)
 			continue
 		}
 		if !f.add(e, ops) {
@@ -316,19 +318,26 @@ func (s *shard) takeOff() {
 	if len(f.entries) > 0 {
 		s.flight = f
 		s.flights <- f
-	} else if len(s.failed) > 0 {
-		s.takeOff()
 	}
 }
 
-// tooLarge finds values that the store cannot take, and says so as Kafka does of its log.
-func tooLarge(ops []controller.Op) error {
-	for _, o := range ops {
-		if opSize(o) > txnBytes {
-			return kerr.UnknownServerError
+// tooLarge finds values that the store cannot take.
+func tooLarge(ops []controller.Op) bool {
+	return slices.ContainsFunc(ops, func(o controller.Op) bool { return opSize(o) > txnBytes })
+}
+
+// refuse gives up work that cannot be written. Nothing of it has been, so that this is the affair of one group: those
+// that wait are told what Kafka says when its log takes no such record, and the group goes on from there.
+func (s *shard) refuse(g *group) {
+	given := g.work
+	g.work = work{}
+	for _, r := range given.replies {
+		if r.to != nil {
+			r.to.(answerer).fail(kerr.UnknownServerError)
 		}
 	}
-	return nil
+	s.step(g, refusedEvent{})
+	s.forgetTopics(g, given.topics)
 }
 
 // land takes back what the writer has done.
