@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -237,7 +238,7 @@ func TestInterruptedCreation(t *testing.T) {
 		if ok != created || ok && len(topic.Partitions) != 300 {
 			t.Errorf("stopped after %d transactions: topic exists: %v", stop, ok)
 		}
-		if keys := dump(t, store, ""); !created && fmt.Sprint(keys) != "[meta/brokers/1 meta/cluster-id meta/format]" {
+		if keys := dump(t, store, ""); !created && fmt.Sprint(keys) != "[meta/brokers/1 meta/cluster-id meta/features meta/format]" {
 			t.Errorf("stopped after %d transactions: keys %v", stop, keys)
 		}
 	}
@@ -247,7 +248,7 @@ func TestInterruptedCreation(t *testing.T) {
 func TestRacingControllers(t *testing.T) {
 	store := NewMemStore()
 	a := start(t, store, Options{}, oneBroker)
-	b := start(t, store, Options{NodeID: 2})
+	b := start(t, store, Options{NodeID: 2, Rand: rand.New(rand.NewPCG(3, 4))}) // topics of their own ids
 	type outcome struct {
 		created, exists int
 	}
