@@ -66,6 +66,7 @@ func TestStoredForm(t *testing.T) {
 		{fmt.Sprintf("%x", PartitionState{Leader: -1, Replicas: []int32{1, 2}, ISR: []int32{2}, Recovering: true}.encode()), "0801" + "22020204" + "2a0104" + "3002"},
 		{fmt.Sprintf("%x", topicRecord{id: id, partitions: 3}.encode()), "0a10f00100000000000000000000000000ff" + "1006"},
 		{fmt.Sprintf("%x", encodeConfigs(map[string]string{"a": "b"})), "0a060a0161120162"},
+		{fmt.Sprintf("%x", encodeFeatures(map[string]int16{"a": 30})), "0a050a0161103c"},
 		{fmt.Sprintf("%x", producerIDs{next: 1000, broker: 1}.encode()), "08d00f1002"},
 		{partitionKey(id, 42), "meta/partitions/8AEAAAAAAAAAAAAAAAAA_w/0000000042"},
 		{topicConfigKey(id), "meta/configs/topics/8AEAAAAAAAAAAAAAAAAA_w"},
@@ -118,6 +119,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("configs/topics/AQAAAAAAAAAAAAAAAAAAAA", encodeConfigs(map[string]string{"a": "b"}), true)
 	f.Add("configs/brokers/1", encodeConfigs(map[string]string{"a": "b"}), false)
 	f.Add("brokers/1", oneBroker.encode(), false)
+	f.Add("features", encodeFeatures(map[string]int16{"a": 1}), false)
 	f.Add("producer-ids", producerIDs{next: 5}.encode(), false)
 	f.Add("topics/t", topicRecord{id: [16]byte{1}, partitions: maxPartitionsPerTopic + 1}.encode(), false)
 	f.Fuzz(func(t *testing.T, key string, value []byte, deleted bool) {
@@ -125,6 +127,7 @@ func FuzzDecode(f *testing.F) {
 		decodePartitionState(value, 1)
 		decodeBroker(value, 1)
 		decodeConfigs(value)
+		decodeFeatures(value)
 		decodeProducerIDs(value)
 		if rec, err := decodeTopicRecord(value); err == nil && rec.partitions > 1000 {
 			return // legal, and only slow

@@ -43,6 +43,8 @@ type Options struct {
 	// is locked).
 	SessionAlive func(b Broker) bool
 
+	Features []Feature // that can be finalized; nil: SupportedFeatures
+
 	Logger *slog.Logger // nil: silent
 	// Rand draws ids and placements, for simulations; nil: crypto/rand seeds it.
 	Rand *rand.Rand
@@ -53,6 +55,8 @@ type Controller struct {
 	store Store
 	opts  Options
 	log   *slog.Logger
+	// features are those that this program supports, by name.
+	features []Feature
 
 	published atomic.Pointer[publication]
 
@@ -79,9 +83,12 @@ func New(store Store, opts Options) *Controller {
 		crand.Read(seed[:])
 		opts.Rand = rand.New(rand.NewChaCha8(seed))
 	}
+	if opts.Features == nil {
+		opts.Features = SupportedFeatures()
+	}
 	opts.DefaultPartitions = max(opts.DefaultPartitions, 1)
 	opts.DefaultReplicationFactor = max(opts.DefaultReplicationFactor, 1)
-	c := &Controller{store: store, opts: opts, log: opts.Logger, rand: opts.Rand}
+	c := &Controller{store: store, opts: opts, log: opts.Logger, rand: opts.Rand, features: sortedFeatures(opts.Features)}
 	c.published.Store(&publication{img: &Image{}, next: make(chan struct{})})
 	return c
 }
@@ -96,7 +103,7 @@ func (c *Controller) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, complete := range []func(context.Context, *Image) (wrote bool, err error){c.format, c.defaultMinInsync} {
+	for _, complete := range []func(context.Context, *Image) (wrote bool, err error){c.format, c.finalizeFeatures, c.defaultMinInsync} {
 		wrote, err := complete(ctx, r.img)
 		if err != nil {
 			return err

@@ -123,7 +123,7 @@ func TestCreateAndDelete(t *testing.T) {
 	if _, ok := img.Topic("a.b"); ok || img.TopicCount() != 0 || img.PartitionCount() != 0 {
 		t.Error("the topic is still there")
 	}
-	if got := fmt.Sprint(dump(t, store, "")); got != "[meta/brokers/1 meta/cluster-id meta/format]" {
+	if got := fmt.Sprint(dump(t, store, "")); got != "[meta/brokers/1 meta/cluster-id meta/features meta/format]" {
 		t.Errorf("keys that remain: %v", got)
 	}
 	if again := create(t, c, NewTopic{Name: "a.b", Partitions: 1, ReplicationFactor: 1}); again.ID == topic.ID || again.Configs != nil {

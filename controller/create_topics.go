@@ -228,9 +228,25 @@ func manualAssignments(img *Image, t NewTopic) ([][]int32, error) {
 	return list, nil
 }
 
-// checkManualAssignment follows ReplicationControlManager.validateManualPartitionAssignment. factor is the number of
-// replicas that the topic's other partitions have, -1 if this is the first.
+// checkManualAssignment says whether a new partition may have these replicas. factor is the number of replicas that the
+// topic's other partitions have, -1 if this is the first.
 func checkManualAssignment(img *Image, partition int32, replicas []int32, factor int) error {
+	if err := checkReplicas(img, replicas); err != nil {
+		return err
+	}
+	if factor >= 0 && len(replicas) != factor {
+		return refuse(kerr.InvalidReplicaAssignment, "The manual partition assignment includes a partition with %d replica(s), "+
+			"but this is not consistent with previous partitions, which have %d replica(s).", len(replicas), factor)
+	}
+	if !slices.ContainsFunc(replicas, img.active) {
+		return refuse(kerr.InvalidReplicaAssignment, "All brokers specified in the manual partition assignment for "+
+			"partition %d are fenced or in controlled shutdown.", partition)
+	}
+	return nil
+}
+
+// checkReplicas follows ReplicationControlManager.validateManualPartitionAssignment: registered brokers, each once.
+func checkReplicas(img *Image, replicas []int32) error {
 	if len(replicas) == 0 {
 		return refuse(kerr.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
 	}
@@ -243,14 +259,6 @@ func checkManualAssignment(img *Image, partition int32, replicas []int32, factor
 		if i > 0 && id == sorted[i-1] {
 			return refuse(kerr.InvalidReplicaAssignment, "The manual partition assignment includes the broker %d more than once.", id)
 		}
-	}
-	if factor >= 0 && len(replicas) != factor {
-		return refuse(kerr.InvalidReplicaAssignment, "The manual partition assignment includes a partition with %d replica(s), "+
-			"but this is not consistent with previous partitions, which have %d replica(s).", len(replicas), factor)
-	}
-	if !slices.ContainsFunc(replicas, img.active) {
-		return refuse(kerr.InvalidReplicaAssignment, "All brokers specified in the manual partition assignment for "+
-			"partition %d are fenced or in controlled shutdown.", partition)
 	}
 	return nil
 }

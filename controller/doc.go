@@ -27,6 +27,7 @@
 //	meta/configs/client-metrics/<name>      what a client metrics subscription says (KIP-714)
 //	meta/configs/groups/<group>             dynamic configuration of one group (KIP-1000)
 //	meta/configs/topics/<topic id>          dynamic configuration of one topic
+//	meta/features                           levels of the features that are on in the whole cluster (KIP-584)
 //	meta/names/<name with . as _>           guards against two topics whose metric names collide
 //	meta/partitions/<topic id>/<partition>  one partition's state; partition in ten digits, so that order is numeric
 //	meta/producer-ids                       the first producer id that no block contains yet

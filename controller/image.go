@@ -2,6 +2,7 @@ package controller
 
 import (
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -20,6 +21,7 @@ type Image struct {
 	configs     map[ConfigResource]configRecord // of everything but topics, which have theirs in Topic
 	producerIDs producerIDs
 	producerRev int64
+	features    featureRecord
 }
 
 // configRecord is the dynamic configuration of one resource.
@@ -33,6 +35,18 @@ func (i *Image) Revision() int64 { return i.revision }
 
 // ClusterID is the cluster's id, in text.
 func (i *Image) ClusterID() string { return i.clusterID }
+
+// Features are the features that are on, in order of names.
+func (i *Image) Features() []FeatureLevel {
+	levels := make([]FeatureLevel, 0, len(i.features.levels))
+	for _, name := range slices.Sorted(maps.Keys(i.features.levels)) {
+		levels = append(levels, FeatureLevel{name, i.features.levels[name]})
+	}
+	return levels
+}
+
+// FeaturesEpoch grows with every change of Features: the store's revision that made it.
+func (i *Image) FeaturesEpoch() int64 { return i.features.rev }
 
 // ControllerID is the broker that clients are told is the controller: the lowest that is not fenced, -1 if there is
 // none. Any broker decides for itself, so it is only a matter of all giving the same answer.

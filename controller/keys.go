@@ -11,6 +11,7 @@ const (
 	formatKey                  = metaPrefix + "format"
 	clusterIDKey               = metaPrefix + "cluster-id"
 	producerIDsKey             = metaPrefix + "producer-ids"
+	featuresKey                = metaPrefix + "features"
 	brokersPrefix              = metaPrefix + "brokers/"
 	brokerConfigsPrefix        = metaPrefix + "configs/brokers/"
 	clientMetricsConfigsPrefix = metaPrefix + "configs/client-metrics/"

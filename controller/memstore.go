@@ -146,6 +146,13 @@ func (s *MemStore) sorted(prefix string) []KV {
 	return kvs
 }
 
+// Progress is Store's: an entry for each revision, and no elections.
+func (s *MemStore) Progress() (term, committed int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1, s.rev
+}
+
 // Range is Store's.
 func (s *MemStore) Range(ctx context.Context, prefix string) ([]KV, int64, error) {
 	if err := ctx.Err(); err != nil {

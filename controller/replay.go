@@ -109,6 +109,11 @@ func (e *imageEdit) apply(ev Event) {
 	case key == producerIDsKey:
 		e.next.producerIDs, err = decodeProducerIDs(ev.Value)
 		e.next.producerRev = ev.ModRevision
+	case key == featuresKey:
+		var levels map[string]int16
+		if levels, err = decodeFeatures(ev.Value); err == nil {
+			e.next.features = featureRecord{levels, ev.ModRevision}
+		}
 	case key == clusterIDKey:
 		e.next.clusterID = string(ev.Value)
 	default:

@@ -43,6 +43,10 @@ type Store interface {
 	// a consumer whose ctx still lives then reads the state anew with Range.
 	Watch(ctx context.Context, prefix string, from int64) <-chan []Event
 
+	// Progress says, of this member, which term the store is in (every election begins a new one, the first is 1 or
+	// more), and up to which entry its log is committed. Both only grow.
+	Progress() (term, committed int64)
+
 	// Close ends all watches and releases the store. It waits for calls under way.
 	Close() error
 }

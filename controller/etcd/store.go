@@ -80,6 +80,11 @@ func (s *Store) retryIf(ctx context.Context, timeout time.Duration, may func(err
 	}
 }
 
+// Progress is controller.Store's.
+func (s *Store) Progress() (term, committed int64) {
+	return int64(s.server.Term()), int64(s.server.CommittedIndex())
+}
+
 // Txn is controller.Store's.
 func (s *Store) Txn(ctx context.Context, conds []controller.Cond, ops []controller.Op) (rev int64, ok bool, err error) {
 	if err := controller.CheckBounds(conds, ops); err != nil {

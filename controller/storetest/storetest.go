@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Txn/bounds", txnBounds},
 		{"Txn/cancelled", txnCancelled},
 		{"Txn/concurrent compare and swap", txnConcurrent},
+		{"Progress/grows", progressGrows},
 		{"Range/order and prefix", rangeOrder},
 		{"Watch/from revision", watchFrom},
 		{"Watch/prefix", watchPrefix},
@@ -324,6 +325,21 @@ func txnConcurrent(t *testing.T, h *harness) {
 	kvs, _, _ := h.Range(h.ctx, "n")
 	if got := string(kvs[0].Value); got != fmt.Sprint(writers*each) {
 		t.Errorf("counter is %s after %d increments (%d conflicts)", got, writers*each, conflicts.Load())
+	}
+}
+
+func progressGrows(t *testing.T, h *harness) {
+	term, committed := h.Progress()
+	if term < 1 {
+		t.Errorf("term %d", term)
+	}
+	for range 3 {
+		h.put("k", "v")
+		sameTerm, more := h.Progress()
+		if sameTerm != term || more <= committed {
+			t.Errorf("after a write: term %d, %d committed; before: %d, %d", sameTerm, more, term, committed)
+		}
+		committed = more
 	}
 }
 
