@@ -6,10 +6,17 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/controller"
 )
 
-// ApiVersions, key 18, versions 0 to 4. An unsupported version never comes here:
-// the connection answers it with UnsupportedApiVersions (KIP-511).
+// ApiVersions, key 18, versions 0 to 4: KIP-511 (client software, version 3),
+// KIP-584 (features, version 3). An unsupported version never comes here: the
+// connection answers it with UnsupportedApiVersions (KIP-511).
+//
+// Clients decide by finalized features how they go about transactions
+// (transaction.version) and groups: a feature is there only if the cluster does
+// it.
 
 // softwareName is what KIP-511 allows in client software name and version.
 var softwareName = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)
@@ -22,7 +29,29 @@ func apiVersions(_ context.Context, d *Deps, r *Request) Reply {
 		return answer(out)
 	}
 	out.ApiKeys = advertised()
+	image := d.Controller.Image()
+	out.SupportedFeatures = supportedFeatures(d.Controller.SupportedFeatures(), r.Version)
+	out.FinalizedFeaturesEpoch = image.FeaturesEpoch()
+	for _, l := range image.Features() {
+		f := kmsg.NewApiVersionsResponseFinalizedFeature()
+		f.Name, f.MaxVersionLevel, f.MinVersionLevel = l.Name, l.Level, l.Level
+		out.FinalizedFeatures = append(out.FinalizedFeatures, f)
+	}
 	return answer(out)
+}
+
+// supportedFeatures leaves out, before version 4, features that can be off:
+// older clients take a lowest level of 0 for a damaged answer (KAFKA-17011).
+func supportedFeatures(features []controller.Feature, version int16) (out []kmsg.ApiVersionsResponseSupportedFeature) {
+	for _, f := range features {
+		if f.Min == 0 && version < 4 {
+			continue
+		}
+		o := kmsg.NewApiVersionsResponseSupportedFeature()
+		o.Name, o.MinVersion, o.MaxVersion = f.Name, f.Min, f.Max
+		out = append(out, o)
+	}
+	return out
 }
 
 // UnsupportedApiVersions is the answer to an ApiVersions request of a version

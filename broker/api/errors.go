@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -46,4 +47,10 @@ func message(err error) *string {
 		}
 	}
 	return &text
+}
+
+// refusal is an error in Kafka's words, for errors that a client is told with
+// their text.
+func refusal(code *kerr.Error, format string, args ...any) error {
+	return &controller.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -48,9 +48,18 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	}
 	lines, level := &logLines{}, new(slog.LevelVar)
 	logger := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
-	dir, err := logstore.OpenDir(vfs.NewMem(time.Now), "/data", logstore.DirOptions{NodeID: testNode, Now: time.Now, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
+	paths := []string{"/data"}
+	if given["log.dirs"] != "" {
+		paths = values.LogDirs()
+	}
+	disk := vfs.NewMem(time.Now)
+	var dirs []*logstore.Dir
+	for _, path := range paths {
+		dir, err := logstore.OpenDir(disk, path, logstore.DirOptions{NodeID: testNode, Now: time.Now, Logger: logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
 	}
 	var c *controller.Controller
 	validate, listDefault := ConfigRules(values, testNode, func() *controller.Image { return c.Image() })
@@ -69,7 +78,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		t.Fatal(err)
 	}
 	set := replica.NewSet(replica.SetOptions{
-		NodeID: testNode, Dirs: []*logstore.Dir{dir}, RecoveryThreads: func(*controller.Image) int { return 1 }, Logger: logger,
+		NodeID: testNode, Dirs: dirs, RecoveryThreads: func(*controller.Image) int { return 1 }, Logger: logger,
 		Settings: func(_ *controller.Image, topic *controller.Topic) replica.Settings {
 			effective := values.Topic(topic.Configs)
 			log := logstore.DefaultConfig()
@@ -112,8 +121,10 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		groups.Close()
 		set.Stop()
 		c.Close()
-		if err := dir.Close(); err != nil {
-			t.Error(err)
+		for _, dir := range dirs {
+			if err := dir.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return f

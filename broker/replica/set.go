@@ -100,6 +100,20 @@ func (s *Set) Get(topic string, partition int32) (*Partition, error) {
 	return nil, kerr.NotLeaderForPartition
 }
 
+// DirOf answers the log directory in which a partition lies; errors are Get's.
+func (s *Set) DirOf(topic string, partition int32) (*logstore.Dir, error) {
+	if _, err := s.Get(topic, partition); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	h := s.topics[topic]
+	if h == nil || int(partition) >= len(h.dirs) || h.dirs[partition] == nil {
+		return nil, kerr.UnknownTopicOrPartition // it was deleted meanwhile
+	}
+	return h.dirs[partition], nil
+}
+
 // GetByID is Get for a topic that is known by id, and by the name that it had
 // when that was looked up: UNKNOWN_TOPIC_ID if the name has gone to another topic
 // since, or will in the image that is being applied.

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/controller"
+)
+
+func TestAlterReplicaLogDirs(t *testing.T) {
+	f := newFixture(t, "log.dirs", "/data,/more")
+	f.topic("a", 2) // one partition in each
+	f.topic("b", 1)
+	// elsewhere is a topic without a replica here.
+	if _, err := f.Controller.RegisterBroker(t.Context(), controller.Broker{ID: 2, Incarnation: [16]byte{2}}); err != nil {
+		t.Fatal(err)
+	}
+	results, revision := f.Controller.CreateTopics(t.Context(), []controller.NewTopic{{Name: "elsewhere", Partitions: -1, ReplicationFactor: -1,
+		Assignments: []controller.ReplicaAssignment{{Partition: 0, Replicas: []int32{2}}}}}, false)
+	if results[0].Err != nil {
+		t.Fatal(results[0].Err)
+	}
+	if err := f.Partitions.Await(t.Context(), revision); err != nil {
+		t.Fatal(err)
+	}
+	home := func(partition int32) string {
+		dir, err := f.Partitions.DirOf("a", partition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir.Path()
+	}
+	first, second := home(0), home(1)
+	if first == second {
+		t.Fatal("both partitions lie in", first)
+	}
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for _, c := range []struct {
+		moves string // directory topic partition …
+		want  []string
+	}{
+		{"", nil},
+		{first + " a 0", []string{"a-0 e0"}},
+		{second + " a 0", []string{"a-0 e35"}},
+		{first + "/ a 0", []string{"a-0 e57"}},
+		{"/none a 0, /none a 9, /none none 0", []string{"a-0 e57", "a-9 e57", "none-0 e57"}},
+		{"data a 0", []string{"a-0 e57"}},
+		{first + " a 2, " + first + " none 0, " + first + " a -1", []string{"a-2 e3", "a--1 e3", "none-0 e3"}},
+		{first + " elsewhere 0", []string{"elsewhere-0 e9"}},
+		{"/none a 0, " + first + " a 0", []string{"a-0 e0"}},
+		{first + " a 0, " + second + " a 1, /none a 0", []string{"a-0 e57", "a-1 e0"}},
+		{first + " " + long(213) + " 0, " + first + " " + long(213) + " 10, " + first + " " + long(214) + " 0",
+			[]string{long(213) + "-0 e3", long(213) + "-10 e17", long(214) + "-0 e17"}},
+	} {
+		f.versions(kmsg.NewPtrAlterReplicaLogDirsRequest(), func(v int16) {
+			r := kmsg.NewPtrAlterReplicaLogDirsRequest()
+			r.Version = v
+			for move := range strings.SplitSeq(c.moves, ", ") {
+				var dir, topic string
+				var partition int32
+				if n, _ := fmt.Sscan(move, &dir, &topic, &partition); n != 3 {
+					continue
+				}
+				r.Dirs = append(r.Dirs, kmsg.AlterReplicaLogDirsRequestDir{Dir: dir, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{
+					{Topic: topic, Partitions: []int32{partition}},
+				}})
+			}
+			var got []string
+			for _, o := range ask[*kmsg.AlterReplicaLogDirsResponse](f, r).Topics {
+				for _, p := range o.Partitions {
+					got = append(got, fmt.Sprintf("%s-%d e%d", o.Topic, p.Partition, p.ErrorCode))
+				}
+			}
+			equal(t, c.moves, got, c.want)
+		})
+	}
+}

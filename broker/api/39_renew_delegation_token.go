@@ -1,0 +1,18 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// RenewDelegationToken, key 39, versions 1 and 2: refused on a PLAINTEXT
+// listener, as CreateDelegationToken is.
+
+func renewDelegationToken(_ context.Context, _ *Deps, r *Request) Reply {
+	out := r.Body.ResponseKind().(*kmsg.RenewDelegationTokenResponse)
+	out.ErrorCode = kerr.DelegationTokenRequestNotAllowed.Code
+	out.ExpiryTimestamp = -1
+	return answer(out)
+}
