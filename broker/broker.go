@@ -94,7 +94,8 @@ type broker struct {
 	housekeeper *replica.Housekeeper
 	producers   *api.ProducerIDs
 	server      *server
-	backups     *backups // nil: none while the broker runs
+	overrides   ipOverrides // reconfigure's
+	backups     *backups    // nil: none while the broker runs
 	// ctx is the handlers' context: it ends when the last connection is closed,
 	// long after the one that Run was called with.
 	ctx    context.Context

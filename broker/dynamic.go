@@ -1,6 +1,12 @@
 package broker
 
 import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
 	"blumfeld/broker/api"
 	"blumfeld/broker/config"
 	"blumfeld/controller"
@@ -23,15 +29,50 @@ func (b *broker) reconfigure(image *controller.Image) {
 	for _, d := range b.dirs {
 		d.SetProducerIDExpiration(v.Long("producer.id.expiration.ms"))
 	}
-	overrides, err := v.ConnectionsPerIPOverrides()
-	if err != nil { // it was checked when it was set
-		b.Logger.Error("connection limits cannot change", "err", err)
-		return
-	}
 	b.server.setLimits(connectionLimits{
-		max: v.Int("max.connections"), perIP: v.Int("max.connections.per.ip"), overrides: overrides,
+		max: v.Int("max.connections"), perIP: v.Int("max.connections.per.ip"), overrides: b.overrides.of(v, b.Logger),
 	})
 }
+
+// ipOverrides is max.connections.per.ip.overrides by address.
+type ipOverrides struct {
+	text      string
+	byAddress map[string]int
+}
+
+// of answers the overrides that v has. Names are looked up when the setting
+// changes, and count for all their addresses; one that has none counts for
+// nothing, as it may be a machine that is not there yet.
+func (o *ipOverrides) of(v config.Values, logger *slog.Logger) map[string]int {
+	text := v.String("max.connections.per.ip.overrides")
+	if text == o.text {
+		return o.byAddress
+	}
+	overrides, err := v.ConnectionsPerIPOverrides()
+	if err != nil { // it was checked when it was set
+		logger.Error("max.connections.per.ip.overrides cannot be read", "err", err)
+		return o.byAddress
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	byAddress := make(map[string]int, len(overrides))
+	for host, n := range overrides {
+		addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil {
+			logger.Warn("a host of max.connections.per.ip.overrides is not found", "host", host, "err", err)
+		}
+		for _, text := range addresses {
+			if a, err := netip.ParseAddr(text); err == nil {
+				byAddress[a.Unmap().String()] = n
+			}
+		}
+	}
+	o.text, o.byAddress = text, byAddress
+	return byAddress
+}
+
+// lookupTimeout is how long metadata may wait for the names of hosts.
+const lookupTimeout = 2 * time.Second
 
 // tellOfMinInsync: after the first start the cluster says how many replicas must
 // be in sync, and the property no more (KIP-966). Kafka is silent about it.

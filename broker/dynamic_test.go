@@ -168,8 +168,9 @@ func TestDynamicConnectionLimits(t *testing.T) {
 		{"broker", "max.connections", "1"},
 		{"broker 1", "max.connections.per.ip", "1"},
 		{"broker", "max.connections.per.ip.overrides", "127.0.0.1:1"},
+		{"broker", "max.connections.per.ip.overrides", "no-such-host.invalid:7,localhost:1"},
 	} {
-		t.Run(tc.key, func(t *testing.T) {
+		t.Run(tc.key+"="+tc.value, func(t *testing.T) {
 			store := lastingStore{controller.NewMemStore()}
 			r := run(t, nil, "", store)
 			c := r.dial()
