@@ -11,7 +11,9 @@ import (
 
 // minInsyncReplicas is the one key that the controller knows. Which replicas may lead when the ISR is lost (eligible
 // leader replicas, KIP-966) follows from it, so that all brokers must see one value: the cluster's default, which is
-// always there, or the topic's own (Kafka's ConfigurationControlManager).
+// always there, or the topic's own (Kafka's ConfigurationControlManager). A new cluster of 4.3.1 has it so, because its
+// eligible.leader.replicas.version is 1, and so has ours from the first day, although no such replicas are kept yet and
+// the feature is therefore not among those that are told (features.go): brokers that disagreed could not begin to.
 const minInsyncReplicas = "min.insync.replicas"
 
 // defaultMinInsync writes the cluster's default if there is none; another broker may be faster.
