@@ -61,7 +61,8 @@ type Def struct {
 	Importance Importance
 	Update     Update
 	// Doc is one or two sentences for people, with units.
-	Doc string
+	Doc  string
+	rank int // its place in the tables' source
 	// Internal keys are accepted but not shown by DescribeConfigs.
 	Internal bool
 	// Applied keys change what this broker does; the others are known and

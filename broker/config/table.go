@@ -60,7 +60,7 @@ func build(unknown string, subjects ...[]row) *Defs {
 	t := &Defs{defs: make([]Def, 0, n), byName: make(map[string]*Def, n), unknown: unknown}
 	for _, rows := range subjects {
 		for _, r := range rows {
-			d := Def{Name: r.name, Type: r.typ, Default: r.def, Valid: r.valid, Importance: r.importance, Update: r.update, Doc: r.doc}
+			d := Def{rank: len(t.defs), Name: r.name, Type: r.typ, Default: r.def, Valid: r.valid, Importance: r.importance, Update: r.update, Doc: r.doc}
 			if r.def == null {
 				d.Default, d.Null = "", true
 			}

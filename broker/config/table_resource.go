@@ -1,6 +1,7 @@
 package config
 
-// Groups as a resource of their own: what one group overrides.
+// Groups as a resource of their own: what one group overrides. In Kafka's
+// order, as topics.
 func groupResourceRows() []row {
 	return []row{
 		{"consumer.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly,
@@ -13,8 +14,6 @@ func groupResourceRows() []row {
 			"A member of this share group that sends no heartbeat for this many milliseconds is removed."},
 		{"share.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly,
 			"Milliseconds between heartbeats that this share group's members are told to keep."},
-		{"share.assignment.interval.ms", Int, "1000", atLeast(0), Medium, ReadOnly,
-			"Milliseconds between two computations of this share group's assignment."},
 		{"share.record.lock.duration.ms", Int, "30000", atLeast(1000), Medium, ReadOnly,
 			"Milliseconds that a record delivered to a member of this share group stays locked for it."},
 		{"share.delivery.count.limit", Int, "5", atLeast(2), Medium, ReadOnly,
@@ -27,16 +26,18 @@ func groupResourceRows() []row {
 			"Which transactional records this share group gets: read_committed or read_uncommitted."},
 		{"share.renew.acknowledge.enable", Bool, "true", Rule{}, Medium, ReadOnly,
 			"Whether members of this share group may prolong a record's lock."},
+		{"share.assignment.interval.ms", Int, "1000", atLeast(0), Medium, ReadOnly,
+			"Milliseconds between two computations of this share group's assignment."},
 		{"streams.session.timeout.ms", Int, "45000", atLeast(1), Medium, ReadOnly,
 			"A member of this streams group that sends no heartbeat for this many milliseconds is removed."},
 		{"streams.heartbeat.interval.ms", Int, "5000", atLeast(1), Medium, ReadOnly,
 			"Milliseconds between heartbeats that this streams group's members are told to keep."},
-		{"streams.assignment.interval.ms", Int, "1000", atLeast(0), Medium, ReadOnly,
-			"Milliseconds between two computations of this streams group's assignment."},
-		{"streams.initial.rebalance.delay.ms", Int, "3000", atLeast(0), Medium, ReadOnly,
-			"Milliseconds that this streams group waits for more members before its first assignment."},
 		{"streams.num.standby.replicas", Int, "0", atLeast(0), Medium, ReadOnly,
 			"Standby copies that each stateful task of this streams group has."},
+		{"streams.initial.rebalance.delay.ms", Int, "3000", atLeast(0), Medium, ReadOnly,
+			"Milliseconds that this streams group waits for more members before its first assignment."},
+		{"streams.assignment.interval.ms", Int, "1000", atLeast(0), Medium, ReadOnly,
+			"Milliseconds between two computations of this streams group's assignment."},
 	}
 }
 

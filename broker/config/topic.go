@@ -203,7 +203,8 @@ func (t *Defs) Validate(key, value string) error {
 	return d.Validate(value)
 }
 
-// validateAll is Validate for many; an unknown key comes before a bad value.
+// validateAll is Validate for many; an unknown key comes before a bad value, and
+// of bad values the one whose key is defined first.
 func (t *Defs) validateAll(values map[string]string) error {
 	keys := slices.Sorted(maps.Keys(values))
 	for _, key := range keys {
@@ -211,6 +212,7 @@ func (t *Defs) validateAll(values map[string]string) error {
 			return Error(t.unknown + key)
 		}
 	}
+	slices.SortFunc(keys, func(a, b string) int { return t.byName[a].rank - t.byName[b].rank })
 	for _, key := range keys {
 		if err := t.Validate(key, values[key]); err != nil {
 			return err

@@ -68,6 +68,7 @@ func TestValidateTopic(t *testing.T) {
 		{"", "retention.ms=abc;zzz=5", "Unknown topic config name: zzz"},
 		{"", "log.retention.ms=5", "Unknown topic config name: log.retention.ms"},
 		{"", "retention.ms=-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"},
+		{"", "cleanup.policy=x;retention.ms=abc;segment.bytes=abc", "Invalid value abc for configuration segment.bytes: Not a number of type INT"},
 		{"", "segment.bytes=5", "Invalid value 5 for configuration segment.bytes: Value must be at least 1048576"},
 		{"", "min.compaction.lag.ms=10;max.compaction.lag.ms=5", "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"},
 		{"log.cleaner.max.compaction.lag.ms=5", "min.compaction.lag.ms=10", "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"},
