@@ -25,7 +25,12 @@ func offsetCommit(_ context.Context, d *Deps, r *Request) Reply {
 	commit := group.CommitRequest{
 		Group: in.Group, MemberID: in.MemberID, InstanceID: in.InstanceID, Generation: in.Generation,
 	}
-	var asked []int // the topic in the request of each offset
+	n := 0
+	for _, t := range in.Topics {
+		n += len(t.Partitions)
+	}
+	commit.Offsets = make([]group.OffsetToCommit, 0, n)
+	asked := make([]int, 0, n) // the topic in the request of each offset
 	image := d.Partitions.Image()
 	for i, t := range in.Topics {
 		topic, err := committable(image, r.Version, t)
@@ -95,6 +100,7 @@ func addCommitted(out *kmsg.OffsetCommitResponse, t kmsg.OffsetCommitRequestTopi
 	if at < 0 {
 		o := kmsg.NewOffsetCommitResponseTopic()
 		o.Topic, o.TopicID = t.Topic, t.TopicID
+		o.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, 0, len(t.Partitions))
 		out.Topics = append(out.Topics, o)
 		at = len(out.Topics) - 1
 	}

@@ -4,7 +4,7 @@
 //
 // # Shape
 //
-// A [Coordinator] hands each request to one of a few shards, by a hash of the group id. A shard is two goroutines. One
+// A [Coordinator] hands each request to a shard, by a hash of the group id; shardCount says why there are not many. A shard is two goroutines. One
 // owns the groups in memory: it runs their state machines and keeps one heap of alarms for all of them, so that an idle
 // group costs neither goroutine nor timer. It never waits. The other, the writer, has one flight under way: a
 // transaction with the changes of as many groups as fit, or, if a single group's do not fit, several in a row. What

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -22,6 +21,9 @@ var keyEscaper, keyUnescaper = strings.NewReplacer("%", "%25", "/", "%2F"), stri
 
 func groupPrefix(group string) string { return groupsPrefix + keyEscaper.Replace(group) + "/" }
 
+// blockDigits is how many digits the number of a block has in a key.
+const blockDigits = 8
+
 // blockSize is the number of partitions whose offsets share a key.
 const blockSize = 64
 
@@ -36,7 +38,15 @@ func blockOf(topic string, partition int32) (blockID, uint8) {
 }
 
 func (b blockID) keyIn(prefix string) string {
-	return fmt.Sprintf("%s%s%s/%08d", prefix, offsetsName, keyEscaper.Replace(b.topic), b.number)
+	topic := keyEscaper.Replace(b.topic)
+	key := make([]byte, 0, len(prefix)+len(offsetsName)+len(topic)+1+blockDigits)
+	key = append(append(append(key, prefix...), offsetsName...), topic...)
+	key = append(key, '/')
+	number := strconv.Itoa(int(b.number))
+	for range blockDigits - len(number) {
+		key = append(key, '0')
+	}
+	return string(append(key, number...))
 }
 
 // parseKey splits a key under groupsPrefix into the group and the rest.

@@ -37,10 +37,20 @@ type work struct {
 	queued   bool
 	remove   bool      // all of the group; nothing else then
 	snapshot *snapshot // nil: as stored
-	offsets  map[blockID]map[uint8]offsetChange
+	offsets  map[blockID]*blockChanges
 	replies  []reply             // that leave when it is written
 	topics   map[string]struct{} // whose deletion offsets includes
+	latest   latestBlock
 }
+
+// latestBlock is where the last change went; the next mostly goes there too.
+type latestBlock struct {
+	id      blockID
+	changes *blockChanges // nil: none yet
+}
+
+// blockChanges are the changes of one block in the order of their slots, one for each.
+type blockChanges struct{ list []offsetChange }
 
 type offsetChange struct {
 	committed
@@ -48,19 +58,38 @@ type offsetChange struct {
 }
 
 func (w *work) setOffset(id blockID, c offsetChange) {
-	if w.offsets == nil {
-		w.offsets = make(map[blockID]map[uint8]offsetChange)
+	if w.latest.changes == nil || w.latest.id != id {
+		if w.offsets == nil {
+			w.offsets = make(map[blockID]*blockChanges)
+		}
+		changes := w.offsets[id]
+		if changes == nil {
+			changes = &blockChanges{}
+			w.offsets[id] = changes
+		}
+		w.latest = latestBlock{id, changes}
 	}
-	block := w.offsets[id]
-	if block == nil {
-		block = make(map[uint8]offsetChange, 1)
-		w.offsets[id] = block
+	w.latest.changes.set(c)
+}
+
+func (b *blockChanges) set(c offsetChange) {
+	n := len(b.list)
+	if n == 0 || b.list[n-1].slot < c.slot { // partitions are mostly named in order
+		b.list = append(b.list, c)
+		return
 	}
-	block[c.slot] = c
+	i, found := slices.BinarySearchFunc(b.list, c.slot, func(o offsetChange, slot uint8) int { return int(o.slot) - int(slot) })
+	if found {
+		b.list[i] = c
+	} else {
+		b.list = slices.Insert(b.list, i, c)
+	}
 }
 
 // discard turns all work into the removal of the group.
-func (w *work) discard() { w.remove, w.snapshot, w.offsets, w.topics = true, nil, nil, nil }
+func (w *work) discard() {
+	w.remove, w.snapshot, w.offsets, w.topics, w.latest = true, nil, nil, nil, latestBlock{}
+}
 
 // holds says whether replies that tell of the group's state have to wait for this work.
 func (w *work) holds() bool { return w.remove || w.snapshot != nil }
@@ -106,7 +135,7 @@ func (g *group) prepare() (e *entry, ops []controller.Op) {
 	if len(e.offsets) > 0 {
 		e.blocks = make(map[blockID][]committed, len(e.offsets))
 		for id, changes := range e.offsets {
-			block := merge(g.blocks[id], changes)
+			block := merge(g.blocks[id], changes.list)
 			e.blocks[id] = block
 			switch {
 			case len(block) > 0:
@@ -119,20 +148,23 @@ func (g *group) prepare() (e *entry, ops []controller.Op) {
 	return e, ops
 }
 
-// merge returns a block with changes applied; the old one stays as it is.
-func merge(block []committed, changes map[uint8]offsetChange) []committed {
+// merge returns a block with changes applied; the old one stays as it is. Both are in the order of their slots.
+func merge(block []committed, changes []offsetChange) []committed {
 	list := make([]committed, 0, len(block)+len(changes))
-	for _, c := range block {
-		if _, ok := changes[c.slot]; !ok {
-			list = append(list, c)
+	for len(block)+len(changes) > 0 {
+		switch {
+		case len(changes) == 0 || len(block) > 0 && block[0].slot < changes[0].slot:
+			list = append(list, block[0])
+			block = block[1:]
+			continue
+		case len(block) > 0 && block[0].slot == changes[0].slot:
+			block = block[1:]
 		}
-	}
-	for _, c := range changes {
-		if !c.deleted {
-			list = append(list, c.committed)
+		if !changes[0].deleted {
+			list = append(list, changes[0].committed)
 		}
+		changes = changes[1:]
 	}
-	slices.SortFunc(list, func(a, b committed) int { return int(a.slot) - int(b.slot) })
 	return list
 }
 
