@@ -13,6 +13,7 @@ func TestConfluent(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	confluentOwn(t, c)
 }
 
 // confluent is confluent-kafka-go, a face of librdkafka.

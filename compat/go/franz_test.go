@@ -15,6 +15,7 @@ func TestFranz(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	franzAdmin(t, c)
 }
 
 // franz is franz-go; its groups are cooperative ones, as by default.

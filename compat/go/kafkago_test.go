@@ -13,6 +13,7 @@ import (
 func TestKafkaGo(t *testing.T) {
 	c := kafkaGo{}
 	common(t, c)
+	kafkaGoOwn(t, c)
 }
 
 // kafkaGo is segmentio/kafka-go.

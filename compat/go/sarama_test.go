@@ -15,6 +15,7 @@ func TestSarama(t *testing.T) {
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
 	saramaOwn(t, c)
+	saramaAdmin(t, c)
 }
 
 // saramaClient is sarama, which speaks the versions of the broker that it is told
