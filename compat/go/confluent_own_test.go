@@ -55,6 +55,7 @@ func confluentProduceChannel(t *testing.T, c confluent) {
 	const n = 1000
 	go func() {
 		for i := range n {
+			//lint:ignore SA1019 deprecated, and what programs use
 			p.ProduceChannel() <- &kafka.Message{
 				TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},
 				Key:            fmt.Append(nil, i), Value: []byte("v"), Opaque: i,
@@ -88,6 +89,7 @@ func confluentEventsChannel(t *testing.T, c confluent) {
 	must(t, consumer.Subscribe(topic, nil))
 	next := kafka.Offset(0)
 	for {
+		//lint:ignore SA1019 deprecated, and what programs use
 		switch e := receive(t, "an event", consumer.Events()).(type) {
 		case kafka.AssignedPartitions:
 			equal(t, "assigned", len(e.Partitions), 1)

@@ -77,6 +77,7 @@ func saramaConfigs(t *testing.T, c saramaClient, adm sarama.ClusterAdmin) {
 	shows := func(key, value string, source sarama.ConfigSource) {
 		t.Helper()
 		until(t, key+"="+value, func() bool {
+			//lint:ignore SA1019 deprecated, and what programs use
 			entries, err := adm.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{key}})
 			must(t, err)
 			equal(t, "entries", len(entries), 1)
@@ -190,6 +191,7 @@ func saramaACLs(t *testing.T, _ saramaClient, adm sarama.ClusterAdmin) {
 	}
 	_, err := adm.ListAcls(filter)
 	is(t, "list", err, sarama.ErrSecurityDisabled)
+	//lint:ignore SA1019 deprecated, and what programs use
 	is(t, "create", adm.CreateACL(resource, acl), sarama.ErrSecurityDisabled)
 	_, err = adm.DeleteACL(filter, false)
 	is(t, "delete", err, sarama.ErrSecurityDisabled)
