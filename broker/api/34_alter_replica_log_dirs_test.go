@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"blumfeld/controller"
+	"blumfeld/protocol/batch"
 )
 
 func TestAlterReplicaLogDirs(t *testing.T) {
@@ -56,25 +57,37 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 			[]string{long(213) + "-0 e3", long(213) + "-10 e17", long(214) + "-0 e17"}},
 	} {
 		f.versions(kmsg.NewPtrAlterReplicaLogDirsRequest(), func(v int16) {
-			r := kmsg.NewPtrAlterReplicaLogDirsRequest()
-			r.Version = v
-			for move := range strings.SplitSeq(c.moves, ", ") {
-				var dir, topic string
-				var partition int32
-				if n, _ := fmt.Sscan(move, &dir, &topic, &partition); n != 3 {
-					continue
-				}
-				r.Dirs = append(r.Dirs, kmsg.AlterReplicaLogDirsRequestDir{Dir: dir, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{
-					{Topic: topic, Partitions: []int32{partition}},
-				}})
-			}
-			var got []string
-			for _, o := range ask[*kmsg.AlterReplicaLogDirsResponse](f, r).Topics {
-				for _, p := range o.Partitions {
-					got = append(got, fmt.Sprintf("%s-%d e%d", o.Topic, p.Partition, p.ErrorCode))
-				}
-			}
-			equal(t, c.moves, got, c.want)
+			equal(t, c.moves, f.move(v, c.moves), c.want)
 		})
 	}
+	f.broken.Store(&second)
+	b := batch.NewBuilder()
+	b.Add(batch.Record{Value: []byte("v")})
+	if _, err := f.partition("a", 1).Append(b.Build(), 1); err == nil {
+		t.Fatal("a disk that is gone took a batch")
+	}
+	equal(t, "to a disk that is gone", f.move(2, second+" a 0, "+second+" a 1, "+second+" a 9, "+first+" a 0"), []string{"a-0 e0", "a-1 e56", "a-9 e56"})
+}
+
+// move asks for moves, each "directory topic partition", with ", " between them,
+// and answers a line for each partition.
+func (f *fixture) move(version int16, moves string) (lines []string) {
+	r := kmsg.NewPtrAlterReplicaLogDirsRequest()
+	r.Version = version
+	for move := range strings.SplitSeq(moves, ", ") {
+		var dir, topic string
+		var partition int32
+		if n, _ := fmt.Sscan(move, &dir, &topic, &partition); n != 3 {
+			continue
+		}
+		r.Dirs = append(r.Dirs, kmsg.AlterReplicaLogDirsRequestDir{Dir: dir, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{
+			{Topic: topic, Partitions: []int32{partition}},
+		}})
+	}
+	for _, o := range ask[*kmsg.AlterReplicaLogDirsResponse](f, r).Topics {
+		for _, p := range o.Partitions {
+			lines = append(lines, fmt.Sprintf("%s-%d e%d", o.Topic, p.Partition, p.ErrorCode))
+		}
+	}
+	return lines
 }

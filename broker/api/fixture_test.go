@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +30,8 @@ type fixture struct {
 	*Deps
 	table Index
 	log   *logLines // what Logger was told
+	// broken is a log directory whose disk is gone; nil: none is.
+	broken *atomic.Pointer[string]
 }
 
 const (
@@ -52,7 +56,13 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if given["log.dirs"] != "" {
 		paths = values.LogDirs()
 	}
-	disk := vfs.NewMem(time.Now)
+	broken := new(atomic.Pointer[string])
+	disk := vfs.Inject(vfs.NewMem(time.Now), func(op vfs.Op) error {
+		if dir := broken.Load(); dir != nil && strings.HasPrefix(op.Path, *dir) {
+			return errors.New("the disk is gone")
+		}
+		return nil
+	})
 	var dirs []*logstore.Dir
 	for _, path := range paths {
 		dir, err := logstore.OpenDir(disk, path, logstore.DirOptions{NodeID: testNode, Now: time.Now, Logger: logger})
@@ -106,7 +116,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err := groups.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, table: NewIndex(Table()), log: lines, Deps: &Deps{
+	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
 		FetchMaxBytes: 1 << 20,
@@ -122,7 +132,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		set.Stop()
 		c.Close()
 		for _, dir := range dirs {
-			if err := dir.Close(); err != nil {
+			if err := dir.Close(); err != nil && dir.Offline() == nil {
 				t.Error(err)
 			}
 		}

@@ -184,6 +184,7 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	term, committed := s.Progress()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +195,9 @@ func TestRestart(t *testing.T) {
 	s = open(t, opts)
 	if got := values(t, s, ""); got != "k=1" {
 		t.Errorf("after a restart: %q", got)
+	}
+	if newTerm, more := s.Progress(); newTerm <= term || more <= committed {
+		t.Errorf("after a restart: term %d, %d committed; before: %d, %d", newTerm, more, term, committed)
 	}
 	if next, ok, err := s.Txn(t.Context(), nil, []controller.Op{controller.Put("k", nil)}); !ok || err != nil || next != rev+1 {
 		t.Errorf("after a restart: revision %d after %d, %v, %v", next, rev, ok, err)
