@@ -294,7 +294,7 @@ func (c *Controller) alterList(r ConfigResource, configs map[string]string, op C
 		value = def
 	}
 	list := splitList(value)
-	for _, v := range splitList(op.Value) {
+	for _, v := range splitGiven(op.Value) {
 		at := slices.Index(list, v)
 		switch {
 		case op.Kind == ConfigAppend && at < 0:
@@ -308,6 +308,15 @@ func (c *Controller) alterList(r ConfigResource, configs map[string]string, op C
 
 func splitList(value string) []string {
 	return slices.DeleteFunc(strings.Split(value, ","), func(v string) bool { return v == "" })
+}
+
+// splitGiven splits what a request adds or takes away. As in Kafka, an empty element is one, but for those at the end.
+func splitGiven(value string) []string {
+	list := strings.Split(value, ",")
+	for len(list) > 0 && list[len(list)-1] == "" && value != "" {
+		list = list[:len(list)-1]
+	}
+	return list
 }
 
 // validateConfigs asks the validators about a whole configuration. Kafka judges all values, not only those that change.
