@@ -116,7 +116,8 @@ func describedConfig(e config.Entry, synonyms, documentation bool) kmsg.Describe
 			c.ConfigSynonyms = append(c.ConfigSynonyms, y)
 		}
 	}
-	if documentation && e.Doc != "" {
+	// A logger's is empty, not null, whether it is asked for or not.
+	if documentation && e.Doc != "" || e.Source == config.SourceBrokerLogger {
 		c.Documentation = &e.Doc
 	}
 	return c

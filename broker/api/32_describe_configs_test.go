@@ -72,7 +72,7 @@ func TestDescribeConfigs(t *testing.T) {
 			"num.io.threads=8 source=5 type=3 {num.io.threads 8 5}",
 			"ssl.keystore.password=null source=4 type=9 sensitive {ssl.keystore.password null 4}"}},
 		{"4:", []string{"min.insync.replicas=1 source=3 type=3 {min.insync.replicas 1 3}"}},
-		{"8:1", []string{"root=INFO source=6 type=0 undocumented"}},
+		{"8:1", []string{"root=INFO source=6 type=0"}},
 		{"32:g?share.auto.offset.reset", []string{"share.auto.offset.reset=latest source=5 type=2 {share.auto.offset.reset latest 5}"}},
 		{"16:m?interval.ms", []string{"interval.ms=300000 source=5 type=3"}},
 

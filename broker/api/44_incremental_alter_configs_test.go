@@ -169,7 +169,7 @@ func TestAlterLogLevel(t *testing.T) {
 		err   bool
 	}{{"FATAL", false, false}, {"ERROR", false, true}, {"WARN", false, true}, {"INFO", false, true}, {"DEBUG", true, true}, {"TRACE", true, true}} {
 		equal(t, c.name, f.incrementally(1, false, "8:1 root = "+c.name), []string{"8:1 e0 null"})
-		equal(t, c.name, f.described(4, "8:1"), []string{"root=" + c.name + " source=6 type=0 undocumented"})
+		equal(t, c.name, f.described(4, "8:1"), []string{"root=" + c.name + " source=6 type=0"})
 		equal(t, "only validated", f.incrementally(1, true, "8:1 root = INFO"), []string{"8:1 e0 null"})
 		f.log.take("")
 		f.Logger.Debug("a detail")
