@@ -17,7 +17,7 @@ const patienceMs = 25_000
 export class Case {
   constructor(addr, name) {
     this.addr = addr
-    this.topic = `${name.replace(/[^\w.-]/g, '-')}-${process.pid}-${Date.now().toString(36)}`
+    this.topic = `${name.replace(/[^\w.]+/g, '-').replace(/^-/, '')}-${process.pid}-${Date.now().toString(36)}`
     this.group = `${this.topic}-group`
     this.atEnd = []
   }
@@ -81,7 +81,7 @@ function said(error) {
   if (!error) return ''
   const parts = [...(error.partitions ?? []), ...(error.groups ?? [])].map(part => part.error)
   const inside = [error.cause, error.originalError, ...(error.errors ?? []), ...parts].filter(e => e && e !== error)
-  return [error.name, error.type, error.code, error.apiId, error.message, ...inside.map(said)].join(' ')
+  return [error.name, error.type, error.code, error.apiId, error.message, error.serverErrorMessage, ...inside.map(said)].join(' ')
 }
 
 // n values that differ and that compress

@@ -29,8 +29,8 @@ const client = (k, options) => new Kafka({
   retry: { initialRetryTime: 50, retries: 8 }, ...options,
 })
 
-async function admin(k) {
-  const a = client(k).admin()
+async function admin(k, options) {
+  const a = client(k, options).admin()
   await a.connect()
   k.later(() => a.disconnect())
   return a
@@ -246,12 +246,13 @@ const recordCases = {
   },
 
   async unknown_topic(k) {
-    const a = await admin(k)
+    const retry = { initialRetryTime: 10, retries: 2 }
+    const a = await admin(k, { retry })
     await refused(() => a.fetchTopicMetadata({ topics: [k.topic] }), 'UNKNOWN_TOPIC_OR_PARTITION')
     await refused(() => a.deleteTopics({ topics: [`${k.topic}-no`] }), 'UNKNOWN_TOPIC_OR_PARTITION')
-    const p = await producer(k, { allowAutoTopicCreation: false, retry: { initialRetryTime: 10, retries: 2 } })
+    const p = await producer(k, { allowAutoTopicCreation: false, retry })
     await refused(() => p.send({ topic: `${k.topic}-no`, messages: [{ value: 'v' }] }), 'UNKNOWN_TOPIC_OR_PARTITION')
-    const c = client(k).consumer({ groupId: k.group, allowAutoTopicCreation: false, retry: { retries: 2 } })
+    const c = client(k, { retry }).consumer({ groupId: k.group, allowAutoTopicCreation: false, retry })
     await c.connect()
     await refused(() => c.subscribe({ topics: [`${k.topic}-no`] }).then(() => c.run({})), 'UNKNOWN_TOPIC_OR_PARTITION')
     await c.disconnect()
