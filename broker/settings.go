@@ -41,6 +41,8 @@ func logConfig(c config.TopicConfig) logstore.Config {
 		FileDeleteDelayMs:    c.FileDeleteDelayMs,
 		MinCompactionLagMs:   c.MinCompactionLagMs,
 		MaxCompactionLagMs:   c.MaxCompactionLagMs,
+		DeleteRetentionMs:    c.DeleteRetentionMs,
+		MinCleanableRatio:    c.MinCleanableDirtyRatio,
 		Compact:              c.Compact,
 		Delete:               c.Delete,
 		LogAppendTime:        c.LogAppendTime,

@@ -29,7 +29,8 @@ var allowed = map[string][]string{
 	"controller/group":     {"controller"},
 	"controller/storetest": {"controller"}, // the contract that every Store passes
 
-	"logstore":           {"logstore/vfs", "protocol/batch"},
+	"logstore":           {"logstore/compact", "logstore/vfs", "protocol/batch"},
+	"logstore/compact":   {"protocol/batch"}, // the rules of compaction, without files
 	"logstore/vfs":       {},
 	"protocol":           {},
 	"protocol/batch":     {},
@@ -62,6 +63,7 @@ var forbidden = map[string][]string{
 	"controller/group": {"net", "os"},
 	"controller/txn":   {"net", "os"},
 	"logstore":         {"net"},
+	"logstore/compact": {"net", "os"},
 	"logstore/vfs":     {"net"},
 	"protocol":         {"net", "os"},
 	"protocol/batch":   {"net", "os"},

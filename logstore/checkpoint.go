@@ -16,6 +16,7 @@ const (
 	recoveryPointFile = "recovery-point-offset-checkpoint"
 	logStartFile      = "log-start-offset-checkpoint"
 	highWatermarkFile = "replication-offset-checkpoint"
+	cleanerOffsetFile = "cleaner-offset-checkpoint"
 	leaderEpochFile   = "leader-epoch-checkpoint"
 )
 

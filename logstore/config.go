@@ -13,25 +13,27 @@ import (
 // Config is the part of a topic's configuration that its logs heed. Sizes are bytes, times ms, unless the name says
 // otherwise. Negative RetentionMs and RetentionBytes mean no limit.
 type Config struct {
-	SegmentBytes         int   // segment.bytes
-	SegmentMs            int64 // segment.ms
-	SegmentJitterMs      int64 // segment.jitter.ms
-	SegmentIndexBytes    int   // segment.index.bytes: largest .index; a .timeindex has as many bytes
-	IndexIntervalBytes   int   // index.interval.bytes
-	RetentionMs          int64 // retention.ms
-	RetentionBytes       int64 // retention.bytes
-	MaxMessageBytes      int   // max.message.bytes
-	FlushMessages        int64 // flush.messages
-	FlushMs              int64 // flush.ms
-	FileDeleteDelayMs    int64 // file.delete.delay.ms
-	MinCompactionLagMs   int64 // min.compaction.lag.ms
-	MaxCompactionLagMs   int64 // max.compaction.lag.ms
-	Compact              bool  // cleanup.policy contains compact
-	Delete               bool  // cleanup.policy contains delete
-	LogAppendTime        bool  // message.timestamp.type is LogAppendTime
-	TimestampBeforeMaxMs int64 // message.timestamp.before.max.ms
-	TimestampAfterMaxMs  int64 // message.timestamp.after.max.ms
-	Preallocate          bool  // preallocate: reserve a whole segment at once instead of in steps
+	SegmentBytes         int     // segment.bytes
+	SegmentMs            int64   // segment.ms
+	SegmentJitterMs      int64   // segment.jitter.ms
+	SegmentIndexBytes    int     // segment.index.bytes: largest .index; a .timeindex has as many bytes
+	IndexIntervalBytes   int     // index.interval.bytes
+	RetentionMs          int64   // retention.ms
+	RetentionBytes       int64   // retention.bytes
+	MaxMessageBytes      int     // max.message.bytes
+	FlushMessages        int64   // flush.messages
+	FlushMs              int64   // flush.ms
+	FileDeleteDelayMs    int64   // file.delete.delay.ms
+	MinCompactionLagMs   int64   // min.compaction.lag.ms
+	MaxCompactionLagMs   int64   // max.compaction.lag.ms
+	DeleteRetentionMs    int64   // delete.retention.ms: how long tombstones stay in a compacted log
+	MinCleanableRatio    float64 // min.cleanable.dirty.ratio: how dirty a log gets before it is cleaned
+	Compact              bool    // cleanup.policy contains compact
+	Delete               bool    // cleanup.policy contains delete
+	LogAppendTime        bool    // message.timestamp.type is LogAppendTime
+	TimestampBeforeMaxMs int64   // message.timestamp.before.max.ms
+	TimestampAfterMaxMs  int64   // message.timestamp.after.max.ms
+	Preallocate          bool    // preallocate: reserve a whole segment at once instead of in steps
 
 	// Compression is what compression.type and its level ask for; nil is "producer": as it comes.
 	Compression *batch.Compression
@@ -51,6 +53,8 @@ func DefaultConfig() Config {
 		FlushMs:              math.MaxInt64,
 		FileDeleteDelayMs:    60_000,
 		MaxCompactionLagMs:   math.MaxInt64,
+		DeleteRetentionMs:    24 * 3600 * 1000,
+		MinCleanableRatio:    0.5,
 		Delete:               true,
 		TimestampBeforeMaxMs: math.MaxInt64,
 		TimestampAfterMaxMs:  3600 * 1000,

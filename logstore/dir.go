@@ -1,7 +1,6 @@
 package logstore
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -159,21 +158,8 @@ func (d *Dir) load() error {
 	}
 	d.clean = clean
 	d.begun.Store(!clean) // there is no marker to remove
-	for _, name := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
-		p, err := vfs.ReadFile(d.fs, d.file(name), maxCheckpointBytes)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		m, err := parseOffsetMap(p)
-		if err != nil {
-			// Without it the logs are read from their beginnings, or start where their files do.
-			d.logger.Warn("unreadable checkpoint", "file", d.file(name), "error", err)
-			m, p = nil, nil
-		}
-		if m == nil {
-			m = offsetMap{}
-		}
-		d.known[name], d.written[name] = m, p
+	if err := d.loadCheckpoints(); err != nil {
+		return err
 	}
 	return d.sweep()
 }
@@ -342,11 +328,7 @@ func (d *Dir) open(tp topicPartition, topicID [16]byte, cfg Config) (*Log, error
 	}
 	l.cfg.Store(&cfg)
 	l.lastFlush.Store(d.nowMs())
-	d.mu.Lock()
-	l.recoveryPoint.Store(d.known[recoveryPointFile][tp])
-	l.logStart.Store(d.known[logStartFile][tp])
-	l.highWatermark.Store(d.known[highWatermarkFile][tp])
-	d.mu.Unlock()
+	d.recall(l)
 	if err := l.load(d.clean); err != nil {
 		return nil, l.failed("open", err)
 	}
@@ -379,6 +361,8 @@ func (d *Dir) remove(l *Log, folder string, delayMs int64) error {
 	if err := l.touch(); err != nil {
 		return err
 	}
+	l.stopCleaning()
+	defer l.cleanMu.Unlock()
 	// No flush may be under way: it would not find the files again.
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
@@ -439,66 +423,6 @@ func (d *Dir) openLogs(wait bool) []*Log {
 	return logs
 }
 
-// Checkpoint writes down recovery points, log starts and high watermarks, if they have changed. After a crash logs
-// are read from their recovery points on, and begin where their starts were.
-func (d *Dir) Checkpoint() error {
-	if err := d.usable(); err != nil {
-		return err
-	}
-	d.checkpointMu.Lock()
-	defer d.checkpointMu.Unlock()
-	logs := d.openLogs(false)
-	changed := map[string][]byte{}
-	for _, c := range []struct {
-		name string
-		of   func(*Log) int64
-	}{
-		{recoveryPointFile, func(l *Log) int64 { return l.recoveryPoint.Load() }},
-		{logStartFile, func(l *Log) int64 { return l.logStart.Load() }},
-		{highWatermarkFile, func(l *Log) int64 { return l.Offsets().HighWatermark }},
-	} {
-		d.mu.Lock()
-		for _, l := range logs {
-			if o := d.logs[l.tp]; o != nil && o.log == l {
-				d.known[c.name][l.tp] = c.of(l)
-			}
-		}
-		p := d.known[c.name].format()
-		d.mu.Unlock()
-		if !bytes.Equal(p, d.written[c.name]) {
-			changed[c.name] = p
-		}
-	}
-	if len(changed) == 0 {
-		return nil
-	}
-	if err := d.begin(); err != nil {
-		return err
-	}
-	for name, p := range changed {
-		if err := vfs.WriteFileAtomic(d.fs, d.path, d.file(name), p); err != nil {
-			if !isTransient(err) {
-				d.fail(err)
-			}
-			return fmt.Errorf("checkpoint: %w: %w", err, kerr.KafkaStorageError)
-		}
-		d.written[name] = p
-	}
-	return nil
-}
-
-// lowerRecoveryPoint puts the recovery point of a log that is being opened back, on disk first.
-func (d *Dir) lowerRecoveryPoint(l *Log, offset int64) error {
-	if l.recoveryPoint.Load() <= offset {
-		return nil
-	}
-	l.recoveryPoint.Store(offset)
-	d.mu.Lock()
-	d.known[recoveryPointFile][l.tp] = offset
-	d.mu.Unlock()
-	return d.Checkpoint()
-}
-
 // Close closes all logs, flushes what is not on disk, checkpoints, and leaves the marker that lets the next start
 // believe the files. A directory that is offline is only let go of.
 func (d *Dir) Close() error {
@@ -538,6 +462,8 @@ func (d *Dir) close() error {
 
 // close seals and flushes the log if it was changed since it was opened. Readers keep what they hold.
 func (l *Log) close() error {
+	l.stopCleaning()
+	defer l.cleanMu.Unlock()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.mu.Lock()

@@ -6,7 +6,7 @@
 // The room owns what is in the files of a log directory. It must not know what a topic's metadata says, who leads a
 // partition, which replicas are in sync, or who reads: it is told configurations, leader epochs and high watermarks.
 // All its file access goes through [blumfeld/logstore/vfs]; what a batch is it learns from
-// [blumfeld/protocol/batch].
+// [blumfeld/protocol/batch], and what compaction leaves of it from [blumfeld/logstore/compact].
 //
 // # Files
 //
@@ -19,6 +19,7 @@
 //	<dir>/recovery-point-offset-checkpoint   per log: everything below is on disk
 //	<dir>/log-start-offset-checkpoint        per log: where it begins
 //	<dir>/replication-offset-checkpoint      per log: its high watermark
+//	<dir>/cleaner-offset-checkpoint          per compacted log: where its dirty part begins
 //	<dir>/<topic>-<partition>/               a log; with .<id>-delete on its way out, with .<id>-stray unclaimed
 //	  <base offset, 20 digits>.log           record batches as they travel, back to back
 //	  <base>.index                           (last offset of a batch - base) int32, its position int32
@@ -26,7 +27,8 @@
 //	  <offset>.snapshot                      producer state before that offset; see snapshot.go
 //	  leader-epoch-checkpoint                per epoch: its first offset
 //	  partition.metadata                     the topic's id
-//	  *.deleted, *.cleaned, *.tmp            leftovers of deletion, copying and atomic replacement; removed on opening
+//	  *.deleted, *.tmp                       leftovers of deletion and atomic replacement; removed on opening
+//	  *.cleaned, *.swap                      what compaction has made, before and after it counts; see swap.go
 //
 // An index has an entry for the first batch behind every index.interval.bytes. A .log may have blocks preallocated
 // behind its end, in steps that grow with it; its length is always that of its batches.
@@ -35,7 +37,8 @@
 //
 //   - A batch is in the log, for readers and for recovery, or it is not: one pwrite puts it there, and a write that
 //     fails is cut off again before anybody is told. LogEnd moves when the bytes are written, never sooner.
-//   - A segment begins where the last batch of the one before ends, or, after compaction, behind it.
+//   - A segment begins where the last batch of the one before ends; compaction keeps that batch, if only as a header.
+//     (Kafka's does not always, so directories of its make may have gaps there.)
 //   - Recovery point: batches, index entries, epochs, producer snapshots and file names that it covers are on disk
 //     before it moves, and nothing that it covers is ever rewritten unless it is moved back, on disk, first.
 //     Recovery trusts what is below and reads what is above. So its work is what was appended since the last flush.
@@ -59,7 +62,8 @@
 //
 // One writer lock a log (Log.mu); readers find their way through atomics and short locks. Lock order:
 //
-//	Log.flushMu    one flush, truncation or deletion at a time; may be held over a sync
+//	Log.cleanMu    one cleaning at a time, for as long as it takes; who closes or deletes the log makes it end first
+//	Log.flushMu    one flush, truncation, swap or deletion at a time; may be held over a sync
 //	Log.mu         the writer; not held over a sync, but for the copy in segment.truncate
 //	segment.mu     sizes, indexes, handles of one segment; not held over reads of records
 //	handle.mu, room.mu, worker.mu, Log.hwMu, epochCache.mu, Dir.mu    leaves

@@ -19,7 +19,7 @@ var (
 	historySteps = flag.Int("steps", 150, "how many steps a history has")
 )
 
-// TestHistories runs random histories of a log (append, roll, flush, truncate, retain, checkpoint, stop, kill,
+// TestHistories runs random histories of a log (append, roll, flush, truncate, retain, clean, checkpoint, stop, kill,
 // crash) against a model that is a list of batches, and compares all that can be asked of a log. A failure prints
 // its seed; -seed replays it.
 func TestHistories(t *testing.T) {
@@ -68,6 +68,14 @@ type history struct {
 
 	// ragged: a truncation into a batch leaves its epoch in the cache, as in Kafka, though none of its batches.
 	ragged bool
+
+	// compacted: a cleaning has removed batches, and with them what they said of producers and epochs.
+	compacted bool
+	cleanedTo int64
+
+	// forgetful: a truncation went below what was cleaned. What a producer wrote there is only in snapshots then, and
+	// recovery may have to do with an older one.
+	forgetful bool
 }
 
 func runHistory(t *testing.T, seed uint64) {
@@ -85,6 +93,11 @@ func runHistory(t *testing.T, seed uint64) {
 	h.cfg.IndexIntervalBytes = h.rng.IntN(300)
 	h.cfg.SegmentIndexBytes = 8 * (4 + h.rng.IntN(40))
 	h.cfg.RetentionMs = 5000
+	if h.cfg.Compact = h.rng.IntN(2) == 0; h.cfg.Compact {
+		h.cfg.Delete = h.rng.IntN(2) == 0
+		h.cfg.MinCleanableRatio = h.rng.Float64() / 2
+		h.cfg.DeleteRetentionMs = h.rng.Int64N(2000)
+	}
 	h.mem = vfs.NewMem(h.clk.now)
 	h.open(h.mem)
 	defer func() { h.dir.Close() }()
@@ -165,8 +178,10 @@ func (h *history) step() {
 	case p < 84:
 		h.note("checkpoint")
 		h.must(h.dir.Checkpoint())
-	case p < 88:
+	case p < 86:
 		h.check()
+	case p < 88:
+		h.clean()
 	case p < 92:
 		h.reopen("stop")
 	case p < 96:
@@ -195,7 +210,11 @@ func (h *history) build() batch.Batch {
 	}
 	for range n {
 		ts := h.clk.ms - h.rng.Int64N(2000)
-		w.Add(batch.Record{Timestamp: ts, Key: []byte("k"), Value: fmt.Appendf(nil, "%d%s", h.rng.Uint32(), "........................................"[:h.rng.IntN(40)])})
+		if h.rng.IntN(8) == 0 {
+			w.Add(batch.Record{Timestamp: ts, Key: h.key()})
+			continue
+		}
+		w.Add(batch.Record{Timestamp: ts, Key: h.key(), Value: fmt.Appendf(nil, "%d%s", h.rng.Uint32(), "........................................"[:h.rng.IntN(40)])})
 	}
 	return w.Build()
 }
@@ -283,6 +302,7 @@ func (h *history) truncate() {
 	h.hw = min(h.hw, h.end)
 	h.durable = min(h.durable, at)
 	h.epoch++
+	h.forgetful = h.forgetful || at < h.cleanedTo
 	h.resequence()
 	if held.Len() > 0 {
 		// More data where the reader's bytes were must not show in what it holds.
@@ -301,7 +321,7 @@ func (h *history) truncate() {
 // resequence sets what each producer has to send next.
 func (h *history) resequence() {
 	clear(h.sequences)
-	if h.unseen > 0 {
+	if h.unseen > 0 || h.compacted {
 		for _, p := range h.log.Producers() {
 			h.sequences[p.ProducerID] = p.LastSequence + 1
 		}
@@ -376,6 +396,9 @@ func (h *history) reopen(how string) {
 		}
 		h.adopt(got, promised, o)
 	}
+	if h.forgetful {
+		h.resequence()
+	}
 	if lastEnd > o.LogEnd {
 		h.t.Errorf("batches up to %d in a log that ends at %d", lastEnd, o.LogEnd)
 	}
@@ -429,6 +452,12 @@ func (h *history) adopt(got []batch.Batch, promised int64, o Offsets) {
 	for _, b := range h.batches {
 		if b.BaseOffset() >= o.LogStart && b.LastOffset() < promised && !slices.ContainsFunc(got, func(g batch.Batch) bool { return string(g) == string(b) }) {
 			h.t.Errorf("flushed batch at %d is gone after a crash", b.BaseOffset())
+		}
+	}
+	// What recovery cut off is cut off durably by the next flush; until then another crash may bring it back.
+	for _, b := range h.batches {
+		if b.LastOffset() >= o.LogEnd {
+			h.ghosts = append(h.ghosts, b)
 		}
 	}
 	h.unseen = o.LogStart
@@ -543,7 +572,9 @@ func (h *history) checkTimes(want []batch.Batch) {
 		h.t.Errorf("first at %d: %+v, %v, %v; model %+v, %v", target, got, ok, err, first, haveFirst)
 	}
 	// The segment at the start may hold older records than the start, as in Kafka.
-	if segments := *h.log.segments.Load(); segments[0].base == h.start {
+	// What a cleaning took the records of may still be where the largest timestamp was, also as in Kafka.
+	emptied := slices.ContainsFunc(want, func(b batch.Batch) bool { return b.Count() == 0 && b.MaxTimestamp() >= largest.Timestamp })
+	if segments := *h.log.segments.Load(); segments[0].base == h.start && !emptied {
 		got, ok, err := h.log.MaxTimestampOffset()
 		if err != nil || ok != haveLargest || got != largest {
 			h.t.Errorf("largest: %+v, %v, %v; model %+v, %v", got, ok, err, largest, haveLargest)
@@ -552,7 +583,7 @@ func (h *history) checkTimes(want []batch.Batch) {
 }
 
 func (h *history) checkEpochs(want []batch.Batch) {
-	if len(want) == 0 || h.ragged {
+	if len(want) == 0 || h.ragged || h.compacted {
 		return
 	}
 	for range 3 {

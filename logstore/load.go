@@ -31,6 +31,13 @@ func (l *Log) load(clean bool) error {
 	if err := l.loadTopicID(); err != nil {
 		return err
 	}
+	if swapped, err := l.completeSwaps(entries); err != nil {
+		return err
+	} else if swapped {
+		if entries, err = l.dir.fs.ReadDir(l.path); err != nil {
+			return err
+		}
+	}
 	l.listSnapshots(entries)
 	segments, err := l.listSegments(entries)
 	if err != nil {
@@ -119,6 +126,7 @@ func (l *Log) create() error {
 	// What checkpoints say is of an earlier log of that name.
 	l.recoveryPoint.Store(0)
 	l.logStart.Store(0)
+	l.cleaned.Store(-1)
 	return l.startAnew(0)
 }
 

@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,18 +17,22 @@ import (
 // Log is the log of one partition: segments, of which the last is active, leader epochs and producers.
 // All methods are safe for concurrent use.
 type Log struct {
-	dir        *Dir
-	tp         topicPartition
-	topicID    [16]byte
-	path       string
-	logger     *slog.Logger
-	cfg        atomic.Pointer[Config]
-	epochs     epochCache
-	flushMu    sync.Mutex   // one flush or truncation at a time; taken before mu; may be held over a sync
-	dirty      atomic.Bool  // changed since it was opened
-	namesDirty atomic.Bool  // names in the folder were made or renamed since it was synced
-	closed     atomic.Bool  // set under mu
-	lastFlush  atomic.Int64 // ms
+	dir         *Dir
+	tp          topicPartition
+	topicID     [16]byte
+	path        string
+	logger      *slog.Logger
+	cfg         atomic.Pointer[Config]
+	epochs      epochCache
+	cleanMu     sync.Mutex                         // held by who cleans; taken before flushMu
+	flushMu     sync.Mutex                         // one flush or truncation at a time; taken before mu; may be held over a sync
+	dirty       atomic.Bool                        // changed since it was opened
+	namesDirty  atomic.Bool                        // names in the folder were made or renamed since it was synced
+	closed      atomic.Bool                        // set under mu
+	closing     atomic.Bool                        // it is about to be: whoever cleans gives up
+	abortClean  atomic.Pointer[context.CancelFunc] // of who cleans now
+	uncleanable atomic.Bool                        // cleaning met what it cannot clean; until the log is opened again
+	lastFlush   atomic.Int64                       // ms
 
 	// segments are ascending by base and never empty. The slice is never changed, only replaced, under mu;
 	// readers load it without.
@@ -40,6 +45,7 @@ type Log struct {
 	highWatermark atomic.Int64
 	logEnd        atomic.Int64
 	recoveryPoint atomic.Int64 // everything below is on disk, whatever happens to the machine
+	cleaned       atomic.Int64 // where the dirty part begins, as the last cleaning left it; -1 if there was none
 
 	mu                sync.Mutex // the writer lock
 	producers         producerState

@@ -77,7 +77,7 @@ func (s *segment) firstAtOrAfter(ms, start int64) (TimestampOffset, bool, error)
 // time index entry below ms. (An entry of exactly ms says where its batch ends, and the record may be inside.)
 func (s *segment) lastTimeBelow(ms int64) (int64, error) {
 	s.mu.Lock()
-	v, err := s.times.view(s.fs)
+	v, err := s.view(&s.times)
 	s.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -99,7 +99,7 @@ func (s *segment) scanBatches(from int64, visit func(*cursor, header) (more bool
 	}
 	defer h.release()
 	s.mu.Lock()
-	v, err := s.offsets.view(s.fs)
+	v, err := s.view(&s.offsets)
 	s.mu.Unlock()
 	if err != nil {
 		return err

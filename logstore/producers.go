@@ -102,6 +102,14 @@ func (s *producerState) check(b batch.Batch) (dup producerBatch, isDup bool, err
 		return producerBatch{}, false, nil
 	}
 	epoch, first, last := b.ProducerEpoch(), b.BaseSequence(), b.LastSequence()
+	if b.IsControl() {
+		// A marker has no sequence number; its coordinator may not be an old one.
+		if epoch < p.epoch {
+			return producerBatch{}, false, fmt.Errorf("marker of producer %d has epoch %d, the last seen is %d: %w",
+				b.ProducerID(), epoch, p.epoch, kerr.InvalidProducerEpoch)
+		}
+		return producerBatch{}, false, nil
+	}
 	if epoch == p.epoch {
 		for _, old := range p.batches[:p.n] {
 			if old.lastSequence == last && old.firstSequence() == first {

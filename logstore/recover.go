@@ -68,8 +68,7 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 		return false, err
 	}
 	cfg := l.cfg.Load()
-	r := recoveryReader{cursor: newCursor(h.f, s.path, 0, s.size)}
-	defer r.close()
+	r := batchReader{f: h.f, path: s.path, end: s.size, chunk: recoveryChunk}
 	anchor, err := s.anchor(&r, point)
 	if err != nil {
 		return false, err
@@ -100,7 +99,7 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 	r.pos = anchor.pos + anchor.size
 	valid := r.pos
 	for {
-		b, err := r.nextWhole()
+		b, err := r.next()
 		if err == io.EOF {
 			break
 		}
@@ -132,6 +131,9 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 	return cut, s.indexMaxTime()
 }
 
+// recoveryChunk is how much of a segment is read at once.
+const recoveryChunk = 1 << 20
+
 // acceptable says whether a batch of the right checksum can follow what was recovered so far. A leader epoch never
 // goes back within a log; where it seems to, batches from before a truncation that did not reach the disk have come
 // up again behind newer ones.
@@ -157,7 +159,7 @@ type anchored struct {
 // anchor finds the last offset index entry below the recovery point. What a crash left behind the entries that were
 // synced can be anything, so only the prefix that ascends as it should counts, and the batch has to be there.
 // Otherwise it is the beginning. Called under mu.
-func (s *segment) anchor(r *recoveryReader, point int64) (anchored, error) {
+func (s *segment) anchor(r *batchReader, point int64) (anchored, error) {
 	if point <= s.base || !s.offsets.exists || !s.times.exists {
 		return anchored{}, nil
 	}
@@ -191,7 +193,7 @@ func (s *segment) anchor(r *recoveryReader, point int64) (anchored, error) {
 		a.times++
 	}
 	r.pos = last.pos
-	b, err := r.nextWhole()
+	b, err := r.next()
 	var code *kerr.Error
 	if err != nil && err != io.EOF && !errors.As(err, &code) {
 		return anchored{}, err
@@ -221,41 +223,4 @@ func (x *index) all(fsys opener) ([]byte, error) {
 	}
 	copy(p[v.tailFrom*v.width:], v.tail)
 	return p, nil
-}
-
-// recoveryReader reads whole batches and holds them against their checksums.
-type recoveryReader struct {
-	cursor
-	chunk []byte
-	off   int64 // file position of chunk[0]
-}
-
-// recoveryChunk is how much is read at once; more for a larger batch, which cannot be larger than the file.
-const recoveryChunk = 1 << 20
-
-// nextWhole returns the batch at pos, valid until the next call. io.EOF at the end; an error that wraps a kerr.Error
-// for bytes that are no valid batch; any other is the file system's.
-func (r *recoveryReader) nextWhole() (batch.Batch, error) {
-	h, err := r.next()
-	if err != nil {
-		return nil, err
-	}
-	if h.pos < r.off || h.pos+int64(h.size) > r.off+int64(len(r.chunk)) {
-		want := min(max(int64(h.size), recoveryChunk), r.end-h.pos)
-		if int64(cap(r.chunk)) < want {
-			r.chunk = make([]byte, want)
-		}
-		r.chunk = r.chunk[:want]
-		n, err := r.f.ReadAt(r.chunk, h.pos)
-		if int64(n) < want {
-			r.chunk = r.chunk[:0]
-			if err == io.EOF {
-				return nil, fmt.Errorf("%s: ends at byte %d, %d expected: %w", r.path, h.pos+int64(n), h.pos+want, kerr.CorruptMessage)
-			}
-			return nil, err
-		}
-		r.off = h.pos
-	}
-	b := batch.Batch(r.chunk[h.pos-r.off:][:h.size:h.size])
-	return b, b.Validate()
 }

@@ -96,7 +96,16 @@ func (s *script) do(command string, a args) (string, error) {
 		s.cfg.RetentionBytes = s.num(a, "retention.bytes", s.cfg.RetentionBytes)
 		s.cfg.MaxMessageBytes = int(s.num(a, "max.message.bytes", int64(s.cfg.MaxMessageBytes)))
 		s.cfg.LogAppendTime = a["message.timestamp.type"] == "LogAppendTime"
-		s.cfg.Compact = a["cleanup.policy"] == "compact"
+		if policy, ok := a["cleanup.policy"]; ok {
+			s.cfg.Compact = strings.Contains(policy, "compact")
+			s.cfg.Delete = strings.Contains(policy, "delete")
+		}
+		s.cfg.MinCompactionLagMs = s.num(a, "min.compaction.lag.ms", s.cfg.MinCompactionLagMs)
+		s.cfg.MaxCompactionLagMs = s.num(a, "max.compaction.lag.ms", s.cfg.MaxCompactionLagMs)
+		s.cfg.DeleteRetentionMs = s.num(a, "delete.retention.ms", s.cfg.DeleteRetentionMs)
+		if ratio, err := strconv.ParseFloat(a["min.cleanable.dirty.ratio"], 64); err == nil {
+			s.cfg.MinCleanableRatio = ratio
+		}
 		if name, ok := a["compression.type"]; ok {
 			s.cfg.Compression = nil
 			if codec, err := batch.ParseCodec(name); err == nil {
@@ -227,6 +236,10 @@ func (s *script) do(command string, a args) (string, error) {
 	case "high-watermark":
 		s.log.SetHighWatermark(s.num(a, "at", math.MaxInt64))
 		return "", nil
+	case "clean":
+		return s.clean(a)
+	case "cleaned":
+		return fmt.Sprintf("up to %d, uncleanable %v", s.log.cleaned.Load(), s.log.uncleanable.Load()), nil
 	case "flush":
 		return "", s.log.Flush()
 	case "checkpoint":
@@ -263,6 +276,25 @@ func (s *script) do(command string, a args) (string, error) {
 	}
 	s.t.Fatalf("unknown command %q", command)
 	return "", nil
+}
+
+// clean runs one cleaning, in a map of so many keys.
+func (s *script) clean(a args) (string, error) {
+	plan, _, err := s.log.cleanPlan()
+	if err != nil {
+		return "", err
+	}
+	if !plan.Due {
+		return fmt.Sprintf("not due: %d to %d, dirty %.2f", plan.FirstDirty, plan.Limit, plan.Ratio()), nil
+	}
+	o := CleanerConfig{DedupeBufferBytes: 24 * s.num(a, "keys", 1000), LoadFactor: 1, MaxBytesPerSecond: math.MaxFloat64}
+	done, err := NewCleaner(s.log.logger).Clean(s.t.Context(), s.log, o)
+	if err != nil {
+		s.log.cannotClean(err)
+		return "", err
+	}
+	return fmt.Sprintf("%d to %d: %d keys, %d of %d records, %d of %d segments", done.From, done.To, done.Keys,
+		done.RecordsWritten, done.RecordsRead, done.Left, done.Segments), nil
 }
 
 // dump prints every batch of the log, and the keys of its records.
@@ -376,6 +408,13 @@ func (s *script) damage(a args) error {
 	if a["how"] == "remove" {
 		return s.mem.Remove(name)
 	}
+	var from []byte
+	if a["from"] != "" {
+		var err error
+		if from, err = vfs.ReadFile(s.mem, "/data/t-0/"+a["from"], 1<<20); err != nil {
+			return err
+		}
+	}
 	f, err := s.mem.Create(name)
 	if err != nil {
 		return err
@@ -386,6 +425,12 @@ func (s *script) damage(a args) error {
 		return err
 	}
 	switch a["how"] {
+	case "copy":
+		_, err := f.WriteAt(from, 0)
+		return err
+	case "append":
+		_, err := f.WriteAt(from, size)
+		return err
 	case "cut":
 		return f.Truncate(size - s.num(a, "bytes", 1))
 	case "zeros":

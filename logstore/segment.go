@@ -26,6 +26,7 @@ const (
 	deletedSuffix   = ".deleted"
 	cleanedSuffix   = ".cleaned"
 	swapSuffix      = ".swap"
+	copySuffix      = ".tmp"
 )
 
 // fileName is the name of a file of the segment or snapshot at that offset: 20 digits, so that names sort.
@@ -97,9 +98,13 @@ func newSegment(fs opener, dir string, base int64) *segment {
 	}
 }
 
-// open opens the .log if it is closed. Called under mu.
+// open opens the .log if it is closed; errMoved for a segment that was removed, whose name may be another's by now.
+// Called under mu.
 func (s *segment) open() (*handle, error) {
 	if s.file == nil {
+		if s.removed {
+			return nil, errMoved
+		}
 		f, err := s.fs.openFile(s.path, false)
 		if err != nil {
 			return nil, err
@@ -135,6 +140,14 @@ func (s *segment) closeFiles() {
 	s.times.tail, s.times.tailFrom = nil, s.times.n
 	s.recent = recent{}
 	s.warmth = nil
+}
+
+// view is a view of one of the segment's indexes; errMoved as for open. Called under mu.
+func (s *segment) view(x *index) (indexView, error) {
+	if s.removed {
+		return indexView{}, errMoved
+	}
+	return x.view(s.fs)
 }
 
 // extent is the size in bytes and the offset behind the last batch, as of one moment.
@@ -260,6 +273,9 @@ func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
 func (s *segment) loadMaxTime() error {
 	if s.hasMaxTime {
 		return nil
+	}
+	if s.removed {
+		return errMoved
 	}
 	last, err := s.times.last(s.fs)
 	if err != nil {

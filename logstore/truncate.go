@@ -32,6 +32,9 @@ func (l *Log) TruncateTo(offset int64) error {
 	keep := segmentAt(segments, offset)
 	seg := segments[keep]
 	pos, end, err := seg.cutPoint(offset)
+	if errors.Is(err, errMoved) {
+		return l.truncationRaced(offset)
+	}
 	if err != nil {
 		return l.failed("truncate", err)
 	}
@@ -45,7 +48,7 @@ func (l *Log) TruncateTo(offset int64) error {
 		return errClosed(l.tp.name())
 	}
 	if now := *l.segments.Load(); len(now) < len(segments) || now[len(now)-1].base < seg.base || seg.isRemoved() {
-		return fmt.Errorf("%s: truncation to %d while retention was at it: %w", l.tp.name(), offset, kerr.KafkaStorageError)
+		return l.truncationRaced(offset)
 	}
 	segments = *l.segments.Load()
 	keep = segmentAt(segments, offset)
@@ -65,6 +68,10 @@ func (l *Log) TruncateTo(offset int64) error {
 		return l.failed("truncate", err)
 	}
 	return nil
+}
+
+func (l *Log) truncationRaced(offset int64) error {
+	return fmt.Errorf("%s: truncation to %d while retention was at it: %w", l.tp.name(), offset, kerr.KafkaStorageError)
 }
 
 // TruncateFullyAndStartAt removes everything and makes offset both start and end of the log.
@@ -133,10 +140,15 @@ func (l *Log) beforeTruncation(offset int64) error {
 	if err := l.touch(); err != nil {
 		return err
 	}
-	if l.recoveryPoint.Load() <= offset {
+	// What is appended where cleaned records were is dirty.
+	dirtied := l.cleaned.Load() > offset
+	if dirtied {
+		l.cleaned.Store(offset)
+	}
+	if l.recoveryPoint.Load() <= offset && !dirtied {
 		return nil
 	}
-	l.recoveryPoint.Store(offset)
+	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
 	return l.dir.Checkpoint()
 }
 
@@ -182,7 +194,7 @@ func (s *segment) cutPoint(offset int64) (pos, end int64, err error) {
 	}
 	defer h.release()
 	s.mu.Lock()
-	v, err := s.offsets.view(s.fs)
+	v, err := s.view(&s.offsets)
 	s.mu.Unlock()
 	if err != nil {
 		return 0, 0, err
@@ -243,7 +255,7 @@ func (s *segment) truncate(pos, end int64) error {
 
 	// Entries for batches that stay are those of lower positions; time entries those of lower offsets.
 	var entry [timeEntryWidth]byte
-	v, err := s.offsets.view(s.fs)
+	v, err := s.view(&s.offsets)
 	if err != nil {
 		return err
 	}
@@ -259,7 +271,7 @@ func (s *segment) truncate(pos, end int64) error {
 	if i >= 0 {
 		s.sinceIndex -= positionOf(entry[:])
 	}
-	if v, err = s.times.view(s.fs); err != nil {
+	if v, err = s.view(&s.times); err != nil {
 		return err
 	}
 	i, err = v.floor(entry[:], func(e []byte) bool { return getTimeEntry(e, s.base).offset < end })
@@ -285,7 +297,7 @@ func (s *segment) loadAfterCut() error {
 	if err := s.loadMaxTime(); err != nil {
 		return err
 	}
-	v, err := s.offsets.view(s.fs)
+	v, err := s.view(&s.offsets)
 	if err != nil {
 		return err
 	}
@@ -317,7 +329,7 @@ func (s *segment) loadAfterCut() error {
 // copyPrefix replaces the file by a new one with its first n bytes. A crash leaves the old one, and perhaps the
 // half-made new one under a name that opening a log removes. Called under mu.
 func (s *segment) copyPrefix(h *handle, n int64) (*handle, error) {
-	tmp := s.path + cleanedSuffix
+	tmp := s.path + copySuffix
 	f, err := s.fs.openFile(tmp, true)
 	if err != nil {
 		return nil, err
