@@ -18,6 +18,9 @@ import (
 // A group that does not exist, and a partition without a committed offset, answer
 // offset -1 and no error. Every committed offset is stable: there are no
 // transactional commits.
+//
+// Deviation: all offsets of a group come sorted; Kafka's order is that of hash
+// tables.
 
 func offsetFetch(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.OffsetFetchRequest)

@@ -11,6 +11,9 @@ import (
 // DescribeGroups, key 15, versions 0 to 6: KIP-430 (authorized operations, version
 // 3), KIP-345 (instance ids, version 4), KIP-1043 (GROUP_ID_NOT_FOUND, version 6:
 // before, a group that does not exist is one in state Dead).
+//
+// Deviation: groups are in the order of the request, and members in that in which
+// they joined; Kafka's order is that of hash tables.
 
 func describeGroups(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DescribeGroupsRequest)

@@ -10,6 +10,8 @@ import (
 
 // ListGroups, key 16, versions 0 to 5: KIP-518 (states, version 4), KIP-848 (types,
 // version 5). A state or type that there is not matches no group.
+//
+// Deviation: groups are sorted by name; Kafka's order is that of hash tables.
 
 func listGroups(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ListGroupsRequest)

@@ -10,6 +10,9 @@ import (
 
 // DeleteGroups, key 42, versions 0 to 2: KIP-229. A group that is named twice is
 // answered once.
+//
+// Deviation: the answers are in the order of the request. Kafka's are in that of a
+// Java hash table over the partitions that coordinate the groups.
 
 func deleteGroups(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DeleteGroupsRequest)

@@ -23,7 +23,9 @@
 //   - JoinGroup of a new member: parked => PreparingRebalance, which then lasts group.initial.rebalance.delay.ms, longer
 //     while members come, at most the rebalance timeout. A dynamic member of JoinGroup v4 is first told its id
 //     (MEMBER_ID_REQUIRED, KIP-394); nothing else changes.
-//   - JoinGroup with an id, SyncGroup, Heartbeat, LeaveGroup, commit with a generation: UNKNOWN_MEMBER_ID.
+//   - JoinGroup with an id that was given out: parked, as above. One that has expired is as any other id.
+//   - JoinGroup with another id, SyncGroup, Heartbeat, commit with a generation: UNKNOWN_MEMBER_ID. LeaveGroup too, but
+//     that an id that was given out is taken back.
 //   - commit without a generation: accepted. Offset fetch is, in every state.
 //   - DeleteGroups, or the end of the retention of its last offset => Dead.
 //
@@ -32,6 +34,9 @@
 //     rebalance timeout those that are missing are removed, unless they are static; if only static members are left and
 //     none has come, it goes on until one does or their sessions end.
 //   - nobody is left => Empty.
+//   - JoinGroup of a member whose last one is parked takes its place, which is told REBALANCE_IN_PROGRESS; of a known
+//     static member without its id: it gets a new one, and the parked request of the old is told FENCED_INSTANCE_ID.
+//   - LeaveGroup, and the end of a session of a member that has not come: it is out, and those that have may be all now.
 //   - SyncGroup and Heartbeat: REBALANCE_IN_PROGRESS; commit of the last generation: accepted.
 //   - JoinGroup above group.max.size, counting those who have come: GROUP_MAX_SIZE_REACHED.
 //
@@ -53,6 +58,10 @@
 //     UNKNOWN_SERVER_ERROR => PreparingRebalance.
 //
 // Dead: being deleted. COORDINATOR_NOT_AVAILABLE to all; with the commit of the deletion the group is gone.
+//
+// In the three states with members: DeleteGroups is NON_EMPTY_GROUP; so is OffsetDelete, unless they are consumers: then
+// topics to which they subscribe are GROUP_SUBSCRIBED_TO_TOPIC. A commit without a generation and member is
+// UNKNOWN_MEMBER_ID.
 //
 // In all states: an id that is not a member's UNKNOWN_MEMBER_ID, another generation ILLEGAL_GENERATION, a protocol that
 // not all support INCONSISTENT_GROUP_PROTOCOL.
