@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
+import blumfeld.compat.harness.Varargs;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -120,13 +121,8 @@ class AdminGroups {
     }
 
     private KafkaConsumer<String, String> joined(Object... properties) {
-        Object[] all = new Object[properties.length + 4];
-        System.arraycopy(properties, 0, all, 4, properties.length);
-        all[0] = "group.id";
-        all[1] = group;
-        all[2] = "heartbeat.interval.ms";
-        all[3] = "100";
-        KafkaConsumer<String, String> consumer = Records.consumer(all);
+        KafkaConsumer<String, String> consumer =
+                Records.consumer(Varargs.prepend(properties, "group.id", group, "heartbeat.interval.ms", "100"));
         consumer.subscribe(List.of(partition.topic()));
         Records.poll(consumer, 3);
         return consumer;

@@ -29,6 +29,7 @@ import org.apache.kafka.common.errors.InvalidReplicaAssignmentException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.junit.jupiter.api.AfterEach;
@@ -143,12 +144,12 @@ class AdminTopics {
         return admin.createTopics(List.of(topic)).all();
     }
 
-    /** The end offset, -1 as long as the broker does not know the partition. */
+    /** The end offset, -1 as long as the broker does not know the partition or its leader. */
     private long end(int partition) throws Exception {
         try {
             return offset(partition, OffsetSpec.latest());
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+            if (e.getCause() instanceof RetriableException) {
                 return -1;
             }
             throw e;

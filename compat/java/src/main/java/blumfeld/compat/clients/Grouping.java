@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
+import blumfeld.compat.harness.Varargs;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -250,15 +251,8 @@ class Grouping {
     }
 
     private Member member(Class<?> assignor, Object... properties) {
-        Object[] all = new Object[properties.length + 6];
-        System.arraycopy(properties, 0, all, 6, properties.length);
-        all[0] = "group.id";
-        all[1] = group;
-        all[2] = "partition.assignment.strategy";
-        all[3] = assignor.getName();
-        all[4] = "heartbeat.interval.ms";
-        all[5] = "100";
-        return new Member(topic, all);
+        return new Member(topic, Varargs.prepend(properties, "group.id", group,
+                "partition.assignment.strategy", assignor.getName(), "heartbeat.interval.ms", "100"));
     }
 
     private static List<String> late(Member member) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
+import blumfeld.compat.harness.Varargs;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -200,15 +201,11 @@ class Producing {
         assertEquals(List.of("created"), Records.values(Records.read(topic, 0, 1)));
     }
 
-    private static void roundTrip(String... properties) throws Exception {
+    private static void roundTrip(Object... properties) throws Exception {
         String topic = Records.topic("roundtrip", 1);
         List<String> values = IntStream.range(0, 3000).mapToObj(n -> "value " + n + " " + "abc".repeat(n % 50)).toList();
         List<Future<RecordMetadata>> sent = new ArrayList<>();
-        Object[] all = new Object[properties.length + 2];
-        System.arraycopy(properties, 0, all, 2, properties.length);
-        all[0] = "linger.ms";
-        all[1] = "5";
-        try (KafkaProducer<String, String> producer = Records.producer(all)) {
+        try (KafkaProducer<String, String> producer = Records.producer(Varargs.prepend(properties, "linger.ms", "5"))) {
             for (String value : values) {
                 sent.add(producer.send(new ProducerRecord<>(topic, value)));
             }

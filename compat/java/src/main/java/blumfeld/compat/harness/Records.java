@@ -31,11 +31,9 @@ public final class Records {
     }
 
     public static KafkaConsumer<String, String> consumer(Object... properties) {
-        Map<String, Object> all = Broker.properties("auto.offset.reset", "earliest", "enable.auto.commit", "false");
-        for (int i = 0; i < properties.length; i += 2) {
-            all.put((String) properties[i], properties[i + 1]);
-        }
-        return new KafkaConsumer<>(all, new StringDeserializer(), new StringDeserializer());
+        // What is given wins over what stands before it.
+        Object[] all = Varargs.prepend(properties, "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+        return new KafkaConsumer<>(Broker.properties(all), new StringDeserializer(), new StringDeserializer());
     }
 
     /** Creates a topic and answers its name. */

@@ -1,9 +1,9 @@
 package blumfeld.compat.tools;
 
 import blumfeld.compat.harness.Broker;
+import blumfeld.compat.harness.Varargs;
 import blumfeld.compat.tools.Tool.Main;
 import blumfeld.compat.tools.Tool.Outcome;
-import java.util.stream.Stream;
 import kafka.admin.ConfigCommand;
 import org.apache.kafka.tools.TopicCommand;
 import org.apache.kafka.tools.consumer.ConsoleConsumer;
@@ -38,6 +38,6 @@ final class Commands {
     }
 
     static String[] withAddress(String... args) {
-        return Stream.concat(Stream.of("--bootstrap-server", Broker.address()), Stream.of(args)).toArray(String[]::new);
+        return Varargs.prepend(args, "--bootstrap-server", Broker.address());
     }
 }

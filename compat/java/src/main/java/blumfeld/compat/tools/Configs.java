@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
-import java.util.stream.Stream;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -144,6 +144,6 @@ class Configs {
     }
 
     private Tool.Outcome alter(String... args) throws Exception {
-        return configs(Stream.concat(Stream.of("--alter", "--topic", topic), Stream.of(args)).toArray(String[]::new));
+        return configs(Varargs.prepend(args, "--alter", "--topic", topic));
     }
 }

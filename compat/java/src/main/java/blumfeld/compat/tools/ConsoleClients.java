@@ -8,10 +8,10 @@ import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.kafka.tools.ConsoleProducer;
 import org.apache.kafka.tools.consumer.ConsoleConsumer;
 import org.junit.jupiter.api.Test;
@@ -136,9 +136,7 @@ class ConsoleClients {
     }
 
     private void produce(String lines, String... args) throws Exception {
-        String[] all = Stream.concat(Stream.of("--topic", topic), Stream.of(args))
-                .toArray(String[]::new);
-        Tool.Outcome produced = Tool.feed(lines, ConsoleProducer::main, Commands.withAddress(all));
+        Tool.Outcome produced = Tool.feed(lines, ConsoleProducer::main, Commands.withAddress(Varargs.prepend(args, "--topic", topic)));
         assertEquals("", produced.ok());
         assertEquals("", produced.err());
     }

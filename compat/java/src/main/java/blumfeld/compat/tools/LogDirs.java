@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.Map;
@@ -55,10 +56,7 @@ class LogDirs {
     }
 
     private static JsonNode describe(String... args) throws Exception {
-        String[] all = new String[args.length + 1];
-        all[0] = "--describe";
-        System.arraycopy(args, 0, all, 1, args.length);
-        String[] lines = logDirs(all).ok().split("\n");
+        String[] lines = logDirs(Varargs.prepend(args, "--describe")).ok().split("\n");
         assertEquals(3, lines.length);
         assertEquals("Querying brokers for log directories information", lines[0]);
         assertEquals("Received log directory information from brokers 1", lines[1]);

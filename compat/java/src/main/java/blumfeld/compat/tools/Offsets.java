@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -83,15 +84,11 @@ class Offsets {
     }
 
     private void same(String offsets, String... args) throws Exception {
-        String[] all = new String[args.length + 2];
-        all[0] = "--topic";
-        all[1] = topic;
-        System.arraycopy(args, 0, all, 2, args.length);
         StringBuilder want = new StringBuilder();
         for (String offset : offsets.split(" ")) {
             want.append(offset.isEmpty() ? "" : topic + ":" + offset + "\n");
         }
-        assertEquals(want.toString(), offsets(all).ok());
+        assertEquals(want.toString(), offsets(Varargs.prepend(args, "--topic", topic)).ok());
     }
 
     private static Tool.Outcome offsets(String... args) throws Exception {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -13,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -182,7 +182,7 @@ class ResetOffsets {
 
     /** Resets, and finds these offsets of the partitions both planned and committed. */
     private void executes(String offsets, String... args) throws Exception {
-        plans(offsets, Stream.concat(Stream.of(args), Stream.of("--execute")).toArray(String[]::new));
+        plans(offsets, Varargs.prepend(args, "--execute"));
         committed(offsets);
     }
 
@@ -196,7 +196,7 @@ class ResetOffsets {
     }
 
     private Tool.Outcome reset(String... args) throws Exception {
-        return groups(Stream.concat(Stream.of("--reset-offsets", "--group", group), Stream.of(args)).toArray(String[]::new));
+        return groups(Varargs.prepend(args, "--reset-offsets", "--group", group));
     }
 
     private void committed(String offsets) throws Exception {

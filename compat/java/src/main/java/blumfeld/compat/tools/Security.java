@@ -1,6 +1,7 @@
 package blumfeld.compat.tools;
 
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import org.apache.kafka.tools.AclCommand;
 import org.apache.kafka.tools.DelegationTokenCommand;
 import org.junit.jupiter.api.Test;
@@ -36,11 +37,6 @@ class Security {
     }
 
     private static Tool.Outcome tokens(String action, String... args) throws Exception {
-        String[] all = new String[args.length + 3];
-        all[0] = action;
-        System.arraycopy(args, 0, all, 1, args.length);
-        all[args.length + 1] = "--command-config";
-        all[args.length + 2] = "/dev/null";
-        return Commands.run(DelegationTokenCommand::main, all);
+        return Commands.run(DelegationTokenCommand::main, Varargs.prepend(args, action, "--command-config", "/dev/null"));
     }
 }

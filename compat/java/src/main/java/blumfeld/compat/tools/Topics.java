@@ -9,9 +9,9 @@ import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Varargs;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** kafka-topics. */
@@ -153,7 +153,7 @@ class Topics {
 
     /** Creates a topic, and waits until the broker knows it. */
     private static void create(String name, String... args) throws Exception {
-        topics(Stream.concat(Stream.of("--create", "--topic", name), Stream.of(args)).toArray(String[]::new)).ok();
+        topics(Varargs.prepend(args, "--create", "--topic", name)).ok();
         Await.until(() -> topics("--describe", "--topic", name).code() == 0);
     }
 
