@@ -44,6 +44,36 @@ func TestTableVersionsAreKafkas(t *testing.T) {
 	}
 }
 
+// notYet are the APIs of Apache Kafka 4.3.1's broker that are not served, with
+// what they wait for.
+var notYet = map[string][]int16{
+	"transactions":   {24, 25, 26, 27, 28, 65, 66},
+	"KIP-848":        {68, 69},
+	"share groups":   {76, 77, 78, 79, 83, 84, 85, 86, 87, 90, 91, 92},
+	"streams groups": {88, 89},
+}
+
+// TestTableIsWhole: an API is served or waits for something that is named.
+func TestTableIsWhole(t *testing.T) {
+	known := make(map[int16]bool)
+	for _, a := range Table() {
+		known[a.Key] = true
+	}
+	for what, keys := range notYet {
+		for _, key := range keys {
+			if known[key] {
+				t.Errorf("key %d is served, and waits for %s", key, what)
+			}
+			known[key] = true
+		}
+	}
+	for key := range kafkaVersions {
+		if !known[key] {
+			t.Errorf("key %d (%s) is not served, and nothing says why", key, kmsg.NameForKey(key))
+		}
+	}
+}
+
 func TestTableIsSorted(t *testing.T) {
 	if !slices.IsSortedFunc(Table(), func(a, b API) int { return int(a.Key - b.Key) }) {
 		t.Error("not in the order of the keys")
