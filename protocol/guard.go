@@ -30,6 +30,7 @@ const (
 	maxString       = math.MaxInt16
 	reasonTooShort  = "it ends too early"
 	reasonTooLong   = "it has a string of more than 32,767 bytes"
+	reasonNullArray = "an array is null that must not be"
 	reasonTooMemory = "its counts stand for more memory than a request of its size may take"
 )
 
@@ -39,7 +40,7 @@ const (
 	kindFixed    kind = iota // size bytes
 	kindString               // nullable or not, compact if flexible
 	kindBytes                // the same
-	kindArray                // nullable or not, compact if flexible
+	kindArray                // compact if flexible
 	kindStruct               // fields in line
 	kindNullable             // a byte that is -1 for null, then fields
 )
@@ -53,6 +54,10 @@ type field struct {
 	// an array and of a nullable structure.
 	size uintptr
 	elem *layout // of arrays and structures
+	// nullable says that an array may be null, in the versions from nullMin on.
+	// kmsg would take any null one for an empty one.
+	nullable bool
+	nullMin  int16
 }
 
 // layout is what a structure consists of, in order.
@@ -92,6 +97,8 @@ func guard(key, version int16, body []byte) string {
 		return reasonTooMemory
 	case w.tooLong:
 		return reasonTooLong
+	case w.null:
+		return reasonNullArray
 	case w.bad:
 		return reasonTooShort
 	}
@@ -104,6 +111,7 @@ type walker struct {
 	flexible bool
 	memory   int64 // bytes that may still be allocated
 	tooLong  bool  // a string is
+	null     bool  // an array is null that must not be
 }
 
 // spend accounts for n bytes. It reports whether the walk may go on.
@@ -146,8 +154,12 @@ func (w *walker) field(f *field) {
 		}
 	case kindArray:
 		n := w.length32()
-		if n > len(w.p) {
+		switch {
+		case n > len(w.p):
 			w.fail() // no element takes less than a byte
+		case n < 0 && !w.bad && (!f.nullable || w.version < f.nullMin):
+			w.null = true
+			w.fail()
 		}
 		if n <= 0 || w.bad || !w.spend(int64(n)*int64(f.size)) {
 			return

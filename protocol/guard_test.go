@@ -180,3 +180,28 @@ func manyTags(n int) (p []byte) {
 	}
 	return p
 }
+
+// Kafka's generated readers refuse null for an array that is not nullable in that
+// version; kmsg's do not.
+func TestNullArrays(t *testing.T) {
+	served := func(int16) (lowest, highest int16, ok bool) { return 0, 9, true }
+	null := []byte{0xff, 0xff, 0xff, 0xff}
+	for name, c := range map[string]struct {
+		key, version int16
+		body         []byte
+		refused      bool
+	}{
+		"DescribeGroups":        {15, 0, null, true},
+		"DeleteGroups":          {42, 0, null, true},
+		"ListOffsets":           {2, 1, append([]byte{0xff, 0xff, 0xff, 0xff}, null...), true},
+		"DescribeGroups, empty": {15, 0, []byte{0, 0, 0, 0}, false},
+		"Metadata before 1":     {3, 0, null, true},
+		"Metadata from 1 on":    {3, 1, null, false},
+		"DescribeLogDirs":       {35, 1, null, false},
+	} {
+		frame := append([]byte{0, byte(c.key), 0, byte(c.version), 0, 0, 0, 1, 0xff, 0xff}, c.body...)
+		if _, err := Parse(frame, served); (err != nil) != c.refused {
+			t.Errorf("%s: %v, refused should be %v", name, err, c.refused)
+		}
+	}
+}

@@ -99,7 +99,7 @@ var layouts = [...]request{
 		flexible: 9,
 		body: layout{fields: []field{
 			// Topics:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.MetadataRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.MetadataRequestTopic{}), nullable: true, nullMin: 1, elem: &layout{fields: []field{
 				{kind: kindFixed, min: 10, size: 16}, // TopicID
 				{kind: kindString},                   // Topic
 			}}},
@@ -268,7 +268,7 @@ var layouts = [...]request{
 		body: layout{fields: []field{
 			{kind: kindString, until: 8}, // Group
 			// Topics:
-			{kind: kindArray, until: 8, size: unsafe.Sizeof(kmsg.OffsetFetchRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, until: 8, size: unsafe.Sizeof(kmsg.OffsetFetchRequestTopic{}), nullable: true, nullMin: 2, elem: &layout{fields: []field{
 				{kind: kindString}, // Topic
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -278,7 +278,7 @@ var layouts = [...]request{
 				{kind: kindString, min: 9},         // MemberID
 				{kind: kindFixed, min: 9, size: 4}, // MemberEpoch
 				// Topics:
-				{kind: kindArray, size: unsafe.Sizeof(kmsg.OffsetFetchRequestGroupTopic{}), elem: &layout{fields: []field{
+				{kind: kindArray, size: unsafe.Sizeof(kmsg.OffsetFetchRequestGroupTopic{}), nullable: true, elem: &layout{fields: []field{
 					{kind: kindString, min: 8, until: 10}, // Topic
 					{kind: kindFixed, min: 10, size: 16},  // TopicID
 					{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
@@ -588,7 +588,7 @@ var layouts = [...]request{
 			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeConfigsRequestResource{}), elem: &layout{fields: []field{
 				{kind: kindFixed, size: 1}, // ResourceType
 				{kind: kindString},         // ResourceName
-				{kind: kindArray, size: unsafe.Sizeof(""), elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // ConfigNames
+				{kind: kindArray, size: unsafe.Sizeof(""), nullable: true, elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // ConfigNames
 			}}},
 			{kind: kindFixed, min: 1, size: 1}, // IncludeSynonyms
 			{kind: kindFixed, min: 3, size: 1}, // IncludeDocumentation
@@ -628,7 +628,7 @@ var layouts = [...]request{
 		flexible: 2,
 		body: layout{fields: []field{
 			// Topics:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeLogDirsRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeLogDirsRequestTopic{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // Topic
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -648,7 +648,7 @@ var layouts = [...]request{
 				{kind: kindString},         // Topic
 				{kind: kindFixed, size: 4}, // Count
 				// Assignment:
-				{kind: kindArray, size: unsafe.Sizeof(kmsg.CreatePartitionsRequestTopicAssignment{}), elem: &layout{fields: []field{
+				{kind: kindArray, size: unsafe.Sizeof(kmsg.CreatePartitionsRequestTopicAssignment{}), nullable: true, elem: &layout{fields: []field{
 					{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Replicas
 				}}},
 			}}},
@@ -687,7 +687,7 @@ var layouts = [...]request{
 		flexible: 2,
 		body: layout{fields: []field{
 			// Owners:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeDelegationTokenRequestOwner{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeDelegationTokenRequestOwner{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // PrincipalType
 				{kind: kindString}, // PrincipalName
 			}}},
@@ -704,7 +704,7 @@ var layouts = [...]request{
 		body: layout{fields: []field{
 			{kind: kindFixed, min: 1, size: 1}, // ElectionType
 			// Topics:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.ElectLeadersRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.ElectLeadersRequestTopic{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // Topic
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -739,7 +739,7 @@ var layouts = [...]request{
 				// Partitions:
 				{kind: kindArray, size: unsafe.Sizeof(kmsg.AlterPartitionAssignmentsRequestTopicPartition{}), elem: &layout{fields: []field{
 					{kind: kindFixed, size: 4}, // Partition
-					{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Replicas
+					{kind: kindArray, size: unsafe.Sizeof(int32(0)), nullable: true, elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Replicas
 				}}},
 			}}},
 		}},
@@ -749,7 +749,7 @@ var layouts = [...]request{
 		body: layout{fields: []field{
 			{kind: kindFixed, size: 4}, // TimeoutMillis
 			// Topics:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.ListPartitionReassignmentsRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.ListPartitionReassignmentsRequestTopic{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // Topic
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -805,7 +805,7 @@ var layouts = [...]request{
 		flexible: 0,
 		body: layout{fields: []field{
 			// Users:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeUserSCRAMCredentialsRequestUser{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeUserSCRAMCredentialsRequestUser{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // Name
 			}}},
 		}},
@@ -1048,7 +1048,7 @@ var layouts = [...]request{
 				// OfflineLogDirs:
 				{0, field{kind: kindArray, size: 16, elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 16}}}}},
 				// CordonedLogDirs:
-				{1, field{kind: kindArray, size: 16, elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 16}}}}},
+				{1, field{kind: kindArray, size: 16, nullable: true, elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 16}}}}},
 			}},
 	},
 	64: { // UnregisterBroker
@@ -1088,11 +1088,11 @@ var layouts = [...]request{
 			{kind: kindString},         // InstanceID
 			{kind: kindString},         // RackID
 			{kind: kindFixed, size: 4}, // RebalanceTimeoutMillis
-			{kind: kindArray, size: unsafe.Sizeof(""), elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // SubscribedTopicNames
+			{kind: kindArray, size: unsafe.Sizeof(""), nullable: true, elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // SubscribedTopicNames
 			{kind: kindString, min: 1}, // SubscribedTopicRegex
 			{kind: kindString},         // ServerAssignor
 			// Topics:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.ConsumerGroupHeartbeatRequestTopic{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.ConsumerGroupHeartbeatRequestTopic{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindFixed, size: 16}, // TopicID
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -1189,7 +1189,7 @@ var layouts = [...]request{
 			{kind: kindString},         // MemberID
 			{kind: kindFixed, size: 4}, // MemberEpoch
 			{kind: kindString},         // RackID
-			{kind: kindArray, size: unsafe.Sizeof(""), elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // SubscribedTopicNames
+			{kind: kindArray, size: unsafe.Sizeof(""), nullable: true, elem: &layout{item: true, fields: []field{{kind: kindString}}}}, // SubscribedTopicNames
 		}},
 	},
 	77: { // ShareGroupDescribe
@@ -1436,17 +1436,17 @@ var layouts = [...]request{
 				}}},
 			}}},
 			// ActiveTasks:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // SubtopologyID
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
 			// StandbyTasks:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // SubtopologyID
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
 			// WarmupTasks:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskIDs{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // SubtopologyID
 				{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 			}}},
@@ -1457,18 +1457,18 @@ var layouts = [...]request{
 				{kind: kindFixed, size: 2}, // Port
 			}}},
 			// ClientTags:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.StreamsGroupHeartbeatRequestClientTag{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.StreamsGroupHeartbeatRequestClientTag{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString}, // Key
 				{kind: kindString}, // Value
 			}}},
 			// TaskOffsets:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskOffset{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskOffset{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString},         // SubtopologyID
 				{kind: kindFixed, size: 4}, // Partition
 				{kind: kindFixed, size: 8}, // Offset
 			}}},
 			// TaskEndOffsets:
-			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskOffset{}), elem: &layout{fields: []field{
+			{kind: kindArray, size: unsafe.Sizeof(kmsg.TaskOffset{}), nullable: true, elem: &layout{fields: []field{
 				{kind: kindString},         // SubtopologyID
 				{kind: kindFixed, size: 4}, // Partition
 				{kind: kindFixed, size: 8}, // Offset
@@ -1491,7 +1491,7 @@ var layouts = [...]request{
 			{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeShareGroupOffsetsRequestGroup{}), elem: &layout{fields: []field{
 				{kind: kindString}, // GroupID
 				// Topics:
-				{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeShareGroupOffsetsRequestGroupTopic{}), elem: &layout{fields: []field{
+				{kind: kindArray, size: unsafe.Sizeof(kmsg.DescribeShareGroupOffsetsRequestGroupTopic{}), nullable: true, elem: &layout{fields: []field{
 					{kind: kindString}, // Topic
 					{kind: kindArray, size: unsafe.Sizeof(int32(0)), elem: &layout{item: true, fields: []field{{kind: kindFixed, size: 4}}}}, // Partitions
 				}}},

@@ -155,6 +155,7 @@ type field struct {
 	until int     // the first that has it no more, or 0
 	size  int     // of a fixed field, bytes
 	tag   int     // of a tagged field
+	null  int     // the first version in which an array may be null, or -1
 	elem  *layout // of arrays and structures
 	item  *field  // of arrays of anything else
 	typ   string  // of an array's elements or a nullable structure
@@ -218,7 +219,7 @@ func parseField(list []ast.Stmt) field {
 	}
 	for _, stmt := range list {
 		if loop, ok := stmt.(*ast.ForStmt); ok {
-			f.kind, f.typ = "kindArray", typeOf(&ast.BlockStmt{List: list}, "make")
+			f.kind, f.typ, f.null = "kindArray", typeOf(&ast.BlockStmt{List: list}, "make"), nullableFrom(list)
 			if isElementPointer(loop.Body.List[0]) {
 				f.elem = parseStruct(loop.Body.List)
 			} else {
@@ -254,6 +255,26 @@ func parseField(list []ast.Stmt) field {
 		panic(unknown{list[0], fmt.Sprintf("field read by %q", call)})
 	}
 	return f
+}
+
+// nullableFrom is the first version in which the array that the statements decode
+// may be null, or -1. Where it may not, kmsg takes null for an empty one; where it
+// may, an empty one is told apart: if version < N || l == 0 { a = []T{} }.
+func nullableFrom(list []ast.Stmt) int {
+	for _, stmt := range list {
+		s, ok := stmt.(*ast.IfStmt)
+		if !ok {
+			continue
+		}
+		either, ok := s.Cond.(*ast.BinaryExpr)
+		if !ok || either.Op != token.LOR {
+			continue
+		}
+		if before, ok := either.X.(*ast.BinaryExpr); ok && before.Op == token.LSS && isIdent(before.X, "version") {
+			return integer(before.Y)
+		}
+	}
+	return -1
 }
 
 // nameOf is the field of s that the statements decode into.
@@ -411,6 +432,12 @@ func writeField(out *bytes.Buffer, f field) {
 		out.WriteString(", size: 16")
 	case f.typ != "":
 		fmt.Fprintf(out, ", size: unsafe.Sizeof(%s(0))", f.typ)
+	}
+	if f.kind == "kindArray" && f.null >= 0 {
+		out.WriteString(", nullable: true")
+		if f.null > 0 {
+			fmt.Fprintf(out, ", nullMin: %d", f.null)
+		}
 	}
 	if f.elem != nil {
 		out.WriteString(", elem: &")
