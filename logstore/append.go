@@ -40,6 +40,8 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 		return AppendInfo{}, err
 	}
 	summary, err := b.ValidateRecords(batch.RecordRules{
+		Topic:                l.tp.topic,
+		Partition:            l.tp.partition,
 		MaxBytes:             cfg.MaxMessageBytes,
 		Internal:             internal,
 		Compacted:            cfg.Compact,

@@ -38,13 +38,20 @@ type pending struct {
 func produce(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ProduceRequest)
 	out := in.ResponseKind().(*kmsg.ProduceResponse)
-	out.Topics = make([]kmsg.ProduceResponseTopic, len(in.Topics))
+	// A topic without partitions is not answered. As many as there may be are
+	// allocated at once: waits points into them.
+	out.Topics = make([]kmsg.ProduceResponseTopic, 0, len(in.Topics))
 	leaders := &newLeaders{d: d, r: r}
 	var waits []pending
 	var failed error
+	requestErr := checkTransactional(in)
 	for i := range in.Topics {
-		t, ot := &in.Topics[i], &out.Topics[i]
-		ot.Default()
+		t := &in.Topics[i]
+		if len(t.Partitions) == 0 {
+			continue
+		}
+		out.Topics = append(out.Topics, kmsg.NewProduceResponseTopic())
+		ot := &out.Topics[len(out.Topics)-1]
 		ot.Topic, ot.TopicID = t.Topic, t.TopicID
 		name, topicErr := producedTopic(d, r, t)
 		ot.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
@@ -52,7 +59,10 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 			p, op := &t.Partitions[j], &ot.Partitions[j]
 			op.Default()
 			op.Partition, op.BaseOffset, op.LogAppendTime, op.LogStartOffset = p.Partition, -1, -1, -1
-			err := topicErr
+			err := requestErr
+			if err == nil {
+				err = topicErr
+			}
 			if err == nil {
 				err = checkAcks(in.Acks)
 			}
@@ -103,6 +113,22 @@ func checkAcks(acks int16) error {
 	return nil
 }
 
+// checkTransactional refuses a request with a transactional batch and without a
+// transactional id, whole: there is no id to be authorized for.
+func checkTransactional(in *kmsg.ProduceRequest) error {
+	if in.TransactionID != nil {
+		return nil
+	}
+	for i := range in.Topics {
+		for j := range in.Topics[i].Partitions {
+			if b, _, err := batch.Next(in.Topics[i].Partitions[j].Records); err == nil && b.IsTransactional() {
+				return kerr.TransactionalIDAuthorizationFailed
+			}
+		}
+	}
+	return nil
+}
+
 // producedTopic answers the name of the topic that t speaks of.
 func producedTopic(d *Deps, r *Request, t *kmsg.ProduceRequestTopic) (string, error) {
 	name := t.Topic
@@ -127,6 +153,9 @@ func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, 
 	}
 	b, err := batch.FromProduce(p.Records, version)
 	if err != nil {
+		if errors.Is(err, kerr.CorruptMessage) {
+			op.ErrorMessage = message(err)
+		}
 		return pending{}, err
 	}
 	if b.IsTransactional() {
@@ -135,10 +164,28 @@ func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, 
 	}
 	at, err := partition.Append(b, acks)
 	if err != nil {
+		if refusedByLog(err) {
+			op.LogStartOffset = partition.Log().Offsets().LogStart
+		}
 		return pending{}, err
 	}
 	op.BaseOffset, op.LogAppendTime, op.LogStartOffset = at.BaseOffset, at.LogAppendTime, at.LogStart
 	return pending{partition, at, op}, nil
+}
+
+// refusedByLog says whether the answer to err tells where the log begins. Kafka
+// (ReplicaManager.appendToLocalLog) leaves that out of answers to requests that
+// did not come to the right place or not whole.
+func refusedByLog(err error) bool {
+	for _, other := range []error{
+		kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownTopicOrPartition,
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.CorruptMessage, kerr.KafkaStorageError,
+	} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	return true
 }
 
 // hostedPartition finds a partition for a client that speaks of topics by id or

@@ -166,3 +166,40 @@ func TestIdempotentProduce(t *testing.T) {
 		t.Fatalf("the log ends at %d, want 12", end)
 	}
 }
+
+// What compat/differential found: which refusals tell where the log begins, and
+// what is refused or left out whole.
+func TestProduceRefusalsAsKafkaShowsThem(t *testing.T) {
+	f := newFixture(t)
+	topic := f.topic("t", 1)
+	f.versions(kmsg.NewPtrProduceRequest(), func(version int16) {
+		refused := func(records []byte) kmsg.ProduceResponseTopicPartition {
+			return ask[*kmsg.ProduceResponse](f, produceTo("t", topic.ID, version, -1, records)).Topics[0].Partitions[0]
+		}
+		control := threeRecords()
+		control.Control = true
+		if got := refused(control.Build()); got.ErrorCode != kerr.InvalidRecord.Code || version >= 5 && got.LogStartOffset != 0 {
+			t.Errorf("version %d, a control batch: %+v, want log start offset 0", version, got)
+		}
+		corrupt := threeRecords().Build()
+		corrupt[len(corrupt)-1] ^= 1
+		if got := refused(corrupt); got.ErrorCode != kerr.CorruptMessage.Code || got.LogStartOffset != -1 {
+			t.Errorf("version %d, a wrong checksum: %+v, want log start offset -1", version, got)
+		}
+		strange := threeRecords().Build()
+		strange[16] = 3
+		if got := refused(strange); version >= 8 && (got.ErrorMessage == nil || *got.ErrorMessage != "Invalid magic found in record: 3") {
+			t.Errorf("version %d, magic 3: %+v", version, got)
+		}
+		transactional := threeRecords()
+		transactional.Transactional = true
+		if got := refused(transactional.Build()); got.ErrorCode != kerr.TransactionalIDAuthorizationFailed.Code {
+			t.Errorf("version %d, transactional without an id: %+v", version, got)
+		}
+		empty := produceTo("t", topic.ID, version, -1, nil)
+		empty.Topics[0].Partitions = nil
+		if got := ask[*kmsg.ProduceResponse](f, empty); len(got.Topics) != 0 {
+			t.Errorf("version %d, a topic without partitions: %+v", version, got)
+		}
+	})
+}

@@ -22,6 +22,9 @@ import (
 func fetch(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.FetchRequest)
 	out := in.ResponseKind().(*kmsg.FetchResponse)
+	if in.IsolationLevel != readUncommitted && in.IsolationLevel != readCommitted {
+		return answer(refuseFetch(in, out))
+	}
 	session, wanted, err := d.Sessions.begin(in, d.Partitions.Image())
 	if err != nil {
 		out.ErrorCode = code(err)
@@ -31,7 +34,7 @@ func fetch(_ context.Context, d *Deps, r *Request) Reply {
 		d: d, r: r, out: out, session: session, wanted: wanted,
 		replicaID:     in.ReplicaID,
 		maxBytes:      min(int(in.MaxBytes), d.FetchMaxBytes),
-		readCommitted: in.IsolationLevel == 1,
+		readCommitted: in.IsolationLevel == readCommitted,
 		deadline:      r.Received.Add(time.Duration(in.MaxWaitMillis) * time.Millisecond),
 	}
 	op.minBytes = min(int(in.MinBytes), op.maxBytes)
@@ -49,6 +52,35 @@ func fetch(_ context.Context, d *Deps, r *Request) Reply {
 	// Whoever waits behind earlier answers keeps no hold on the log meanwhile.
 	op.release()
 	return Reply{Wait: op.wait}
+}
+
+// refuseFetch answers INVALID_REQUEST for the whole: to each partition too in the
+// versions in which clients look for it there.
+func refuseFetch(in *kmsg.FetchRequest, out *kmsg.FetchResponse) *kmsg.FetchResponse {
+	out.ErrorCode = kerr.InvalidRequest.Code
+	if in.Version >= 13 {
+		return out
+	}
+	for _, t := range in.Topics {
+		ot := kmsg.NewFetchResponseTopic()
+		ot.Topic = t.Topic
+		for _, p := range t.Partitions {
+			ot.Partitions = append(ot.Partitions, refusedFetch(p.Partition, kerr.InvalidRequest.Code))
+		}
+		out.Topics = append(out.Topics, ot)
+	}
+	return out
+}
+
+// refusedFetch is the answer to a partition that nothing is read from.
+func refusedFetch(partition int32, code int16) kmsg.FetchResponseTopicPartition {
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.Partition, p.ErrorCode = partition, code
+	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
+	p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+	p.PreferredReadReplica = -1
+	p.RecordBatches = []byte{}
+	return p
 }
 
 // fetchOp is one Fetch request under way.
@@ -223,18 +255,20 @@ func (o *fetchOp) finish() Reply {
 		}
 	})
 	for _, b := range leaders.brokers {
+		if o.replicaID >= 0 {
+			break // followers know the brokers
+		}
 		o.out.Brokers = append(o.out.Brokers, kmsg.FetchResponseBroker(b))
 	}
 	return Reply{Response: o.out, Records: records}
 }
 
 func (o *fetchOp) describe(w *fetchPartition, f *fetched, leaders *newLeaders) kmsg.FetchResponseTopicPartition {
-	p := kmsg.NewFetchResponseTopicPartition()
-	p.Partition = w.partition
-	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
-	p.PreferredReadReplica = -1
+	p := refusedFetch(w.partition, code(f.err))
+	if f.partition != nil {
+		p.AbortedTransactions = nil // Kafka's null where it came to read, with whatever success
+	}
 	if f.err != nil {
-		p.ErrorCode = code(f.err)
 		if o.r.Version >= 16 && (p.ErrorCode == kerr.NotLeaderForPartition.Code || p.ErrorCode == kerr.FencedLeaderEpoch.Code) {
 			p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = leaders.of(w.topic, w.partition)
 		}

@@ -326,3 +326,35 @@ func TestFetchSessionsAreBounded(t *testing.T) {
 		t.Fatalf("%d partitions are counted in 2 sessions of one", f.Sessions.partitions)
 	}
 }
+
+// What compat/differential found: how refusals look.
+func TestFetchRefusalsAsKafkaShowsThem(t *testing.T) {
+	f := newFixture(t)
+	topic := f.topic("t", 1)
+	f.versions(kmsg.NewPtrFetchRequest(), func(version int16) {
+		beyond := ask[*kmsg.FetchResponse](f, fetchOf("t", topic.ID, version, 7)).Topics[0].Partitions[0]
+		if beyond.ErrorCode != kerr.OffsetOutOfRange.Code || beyond.AbortedTransactions != nil {
+			t.Errorf("version %d, out of range: %+v, want null for aborted transactions", version, beyond)
+		}
+		nowhere := fetchOf("t", topic.ID, version, 0)
+		nowhere.Topics[0].Partitions[0].Partition = 7
+		if got := ask[*kmsg.FetchResponse](f, nowhere).Topics[0].Partitions[0]; got.ErrorCode == 0 || got.AbortedTransactions == nil {
+			t.Errorf("version %d, no such partition: %+v, want no aborted transactions instead of null", version, got)
+		}
+		req := fetchOf("t", topic.ID, version, 0)
+		req.Topics[0].Partitions[0].CurrentLeaderEpoch = -2
+		if got := ask[*kmsg.FetchResponse](f, req).Topics[0].Partitions[0]; got.ErrorCode != 0 {
+			t.Errorf("version %d, a leader epoch below 0 is none: %+v", version, got)
+		}
+		req.IsolationLevel = 2
+		got := ask[*kmsg.FetchResponse](f, req)
+		switch {
+		case version >= 7 && got.ErrorCode != kerr.InvalidRequest.Code:
+			t.Errorf("version %d, isolation level 2: %+v", version, got)
+		case version >= 13 && len(got.Topics) > 0:
+			t.Errorf("version %d, isolation level 2: %+v", version, got)
+		case version < 13 && got.Topics[0].Partitions[0].ErrorCode != kerr.InvalidRequest.Code:
+			t.Errorf("version %d, isolation level 2: %+v", version, got)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func metadata(ctx context.Context, d *Deps, r *Request) Reply {
 	}
 	if in.IncludeTopicAuthorizedOperations {
 		for i := range out.Topics {
-			if out.Topics[i].ErrorCode == 0 {
+			if out.Topics[i].Topic != nil {
 				out.Topics[i].AuthorizedOperations = authorizedTopicOperations()
 			}
 		}

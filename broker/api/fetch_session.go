@@ -114,7 +114,8 @@ type fetchFrom struct {
 }
 
 func fetchFromOf(p *kmsg.FetchRequestTopicPartition) fetchFrom {
-	return fetchFrom{p.FetchOffset, p.PartitionMaxBytes, p.CurrentLeaderEpoch, p.LastFetchedEpoch}
+	// An epoch below 0, whichever, is none.
+	return fetchFrom{p.FetchOffset, p.PartitionMaxBytes, max(p.CurrentLeaderEpoch, -1), p.LastFetchedEpoch}
 }
 
 // changed says whether the client must hear of p.

@@ -125,7 +125,7 @@ var (
 // string names what is in a text. A member id is a client's name and a UUID: the
 // client's name is compared.
 func (s *symbols) string(name, text string) string {
-	if name == "ClusterID" && text == s.cluster {
+	if name == "ClusterID" && s.cluster != "" && text == s.cluster {
 		return "<cluster>"
 	}
 	if s.dir != "" {
@@ -152,6 +152,8 @@ func (s *symbols) int(name string, n int64) string {
 	switch {
 	case name == "Port" && fmt.Sprint(n) == s.port:
 		return "<port>"
+	case name == "UsableBytes" && n > 0:
+		return "<free>"
 	case name == "ProducerID":
 		return s.producer(n)
 	case name == "SessionID" && n > 0:

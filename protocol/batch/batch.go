@@ -87,14 +87,14 @@ func Next(p []byte) (b Batch, rest []byte, err error) {
 	}
 	length := int32(binary.BigEndian.Uint32(p[lengthAt:]))
 	if length < minLegacyLength || length > math.MaxInt32-logOverhead {
-		return nil, p, fmt.Errorf("record batch of length %d: %w", length, kerr.CorruptMessage)
+		return nil, p, fmt.Errorf("Record size %d is less than the minimum record overhead (%d): %w", length, minLegacyLength, kerr.CorruptMessage)
 	}
 	if len(p) <= magicAt {
 		return nil, p, ErrShort
 	}
 	switch magic := int8(p[magicAt]); {
 	case magic < 0 || magic > Magic:
-		return nil, p, fmt.Errorf("record batch of magic %d: %w", magic, kerr.CorruptMessage)
+		return nil, p, fmt.Errorf("Invalid magic found in record: %d: %w", magic, kerr.CorruptMessage)
 	case magic < Magic:
 		return nil, p, fmt.Errorf("message of magic %d, only %d is supported: %w", magic, Magic, kerr.InvalidRecord)
 	}

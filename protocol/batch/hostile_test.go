@@ -164,7 +164,7 @@ func TestRecordErrorsAreBounded(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Total != 10_000 || len(refused.Records) != maxRecordErrors || refused.Records[99].Index != 99 {
 		t.Fatal(err)
 	}
-	const want = "One or more records have been rejected due to 10000 record errors in total, and only showing the first three errors at most: [RecordError(batchIndex=0, message='Compacted topic cannot accept message without key')"
+	const want = "One or more records have been rejected due to 10000 record errors in total, and only showing the first three errors at most: [RecordError(batchIndex=0, message='Compacted topic cannot accept message without key in topic partition -0')"
 	if got := err.Error(); len(got) > 500 || got[:len(want)] != want {
 		t.Error(got)
 	}

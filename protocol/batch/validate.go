@@ -11,6 +11,9 @@ import (
 // RecordRules are what a partition asks of a batch that is appended to it. They
 // are the rules of Kafka's LogValidator, under its names.
 type RecordRules struct {
+	// Topic and Partition are where it is appended, for messages.
+	Topic     string
+	Partition int32
 	// MaxBytes is max.message.bytes: the largest batch, header included, as
 	// it is sent. 0 is no limit.
 	MaxBytes int
@@ -136,7 +139,7 @@ func (b Batch) ValidateRecords(rules RecordRules) (RecordSummary, error) {
 		}
 		switch {
 		case rules.Compacted && !f.hasKey:
-			refused = refused.add(i, kerr.InvalidRecord, "Compacted topic cannot accept message without key")
+			refused = refused.add(i, kerr.InvalidRecord, "Compacted topic cannot accept message without key in topic partition %s-%d", rules.Topic, rules.Partition)
 			continue
 		case !rules.LogAppendTime && timestamp != NoTimestamp:
 			if timestamp < earliest || timestamp > latest {
