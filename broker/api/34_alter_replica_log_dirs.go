@@ -27,6 +27,9 @@ func alterReplicaLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 	partitions := make(map[key]int)
 	for _, dir := range in.Dirs {
 		for _, t := range dir.Topics {
+			if len(t.Partitions) == 0 {
+				continue // not answered, as in Kafka
+			}
 			i, ok := topics[t.Topic]
 			if !ok {
 				i = len(out.Topics)

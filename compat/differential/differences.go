@@ -22,6 +22,7 @@ type difference struct {
 	// The answers, as patterns in which * stands for any text.
 	kafka, ours string
 	unordered   bool // the array field has no order
+	sometimes   bool // it depends on chance whether it occurs
 	because     string
 	used        bool
 }
@@ -80,6 +81,8 @@ func readDifferences(text string) ([]*difference, error) {
 			d.ours = text
 		case "unordered":
 			d.unordered, d.field = true, text
+		case "sometimes":
+			d.sometimes = true
 		case "because":
 			d.because = text
 		default:

@@ -19,6 +19,7 @@ type player struct {
 	symbols  *symbols
 	t0       int64 // $t0, the same for both brokers, ms
 	versions func(key int16) (low, high int16, ok bool)
+	keys     map[string]int16 // of requests, by name
 	conns    map[string]*conn
 	settled  int // how often settle was called
 }
@@ -40,6 +41,7 @@ func newPlayer(addr string, began time.Time, versions func(int16) (low, high int
 		symbols:  newSymbols(port, began),
 		t0:       began.Add(-24 * time.Hour).UnixMilli(),
 		versions: versions,
+		keys:     apiKeys(),
 		conns:    make(map[string]*conn),
 	}, nil
 }
@@ -143,7 +145,7 @@ func (p *player) step(s *step, version int16, vars variables) (*said, error) {
 	if s.mode == collect {
 		return p.collect(s, vars)
 	}
-	key := apiKeys()[s.verb]
+	key := p.keys[s.verb]
 	v := version
 	switch s.version {
 	case subjectVersion:
@@ -191,7 +193,7 @@ func (p *player) step(s *step, version int16, vars variables) (*said, error) {
 			time.Sleep(5 * time.Millisecond)
 			continue
 		}
-		if changesMetadata(key) {
+		if changesMetadata(req, answer.fields) {
 			if err := p.settle(); err != nil {
 				return nil, err
 			}

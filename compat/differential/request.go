@@ -152,6 +152,10 @@ func set(to reflect.Value, v value, vars variables) error {
 		n, err := number(text, to.Type().Bits())
 		to.SetInt(n)
 		return err
+	case reflect.Uint16:
+		n, err := number(text, 32)
+		to.SetUint(uint64(n))
+		return err
 	case reflect.Float64:
 		f, err := strconv.ParseFloat(text, 64)
 		to.SetFloat(f)

@@ -14,16 +14,33 @@ import (
 
 const settleTopic = "differential-settle"
 
-// changesMetadata says whether a request may change what the controller agrees
-// on. Apache Kafka answers it before the broker has heard of the change.
-func changesMetadata(key int16) bool {
-	return slices.Contains([]kmsg.Key{
+// changesMetadata says whether a request may have changed what the controller
+// agrees on. Apache Kafka answers it before the broker has heard of the change.
+func changesMetadata(req kmsg.Request, answer *field) bool {
+	if only := reflect.ValueOf(req).Elem().FieldByName("ValidateOnly"); only.IsValid() && only.Bool() {
+		return false
+	}
+	return succeeded(answer) && slices.Contains([]kmsg.Key{
 		kmsg.CreateTopics, kmsg.DeleteTopics, kmsg.CreatePartitions,
 		kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs,
 		kmsg.ElectLeaders, kmsg.AlterPartitionAssignments,
 		kmsg.AlterClientQuotas, kmsg.AlterUserSCRAMCredentials, kmsg.UpdateFeatures, kmsg.UnregisterBroker,
 		kmsg.CreateACLs, kmsg.DeleteACLs,
-	}, kmsg.Key(key))
+	}, kmsg.Key(req.Key()))
+}
+
+// succeeded says whether an answer, or one of those in it, has no error.
+func succeeded(f *field) bool {
+	if f.kind == listField {
+		return slices.ContainsFunc(f.children, succeeded)
+	}
+	for _, c := range f.children {
+		if c.kind == listField && len(c.children) > 0 && c.children[0].kind == objectField {
+			return succeeded(c)
+		}
+	}
+	code := f.at("ErrorCode")
+	return code == nil || code.text == "0"
 }
 
 // settle returns when the broker has applied every change of metadata that was
