@@ -91,6 +91,7 @@ type broker struct {
 	groups      *group.Coordinator
 	set         *replica.Set
 	follower    *imageFollower
+	cleaners    *replica.Cleaners
 	housekeeper *replica.Housekeeper
 	producers   *api.ProducerIDs
 	server      *server
@@ -133,6 +134,7 @@ func (b *broker) start(ctx context.Context) error {
 		RecoveryThreads: func(i *controller.Image) int { return b.effective(i).Int("num.recovery.threads.per.data.dir") },
 		Logger:          b.Logger,
 	})
+	b.cleaners = replica.NewCleaners(b.set, b.Logger)
 	b.newServer()
 	b.reconfigure(b.controller.Image())
 	if err := b.register(ctx); err != nil {
@@ -357,6 +359,9 @@ func (b *broker) end() error {
 	}
 	if b.follower != nil {
 		b.follower.stop()
+	}
+	if b.cleaners != nil {
+		b.cleaners.Stop()
 	}
 	if b.groups != nil {
 		b.groups.Close()

@@ -29,6 +29,7 @@ func (b *broker) reconfigure(image *controller.Image) {
 	for _, d := range b.dirs {
 		d.SetProducerIDExpiration(v.Long("producer.id.expiration.ms"))
 	}
+	b.cleaners.Configure(cleanerSettings(v))
 	b.server.setLimits(connectionLimits{
 		max: v.Int("max.connections"), perIP: v.Int("max.connections.per.ip"), overrides: b.overrides.of(v, b.Logger),
 	})

@@ -101,3 +101,22 @@ func serverLimits(v config.Values, now func() time.Time, logger *slog.Logger) se
 func milliseconds(ms int64) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
+
+// cleanerSettings is how logs are compacted. Memory is given for all threads
+// together; as in Kafka, one has no use for more than 2 GiB.
+func cleanerSettings(v config.Values) replica.CleanerSettings {
+	threads := v.Int("log.cleaner.threads")
+	if !v.Bool("log.cleaner.enable") || threads == 0 {
+		return replica.CleanerSettings{}
+	}
+	return replica.CleanerSettings{
+		Threads: threads,
+		Backoff: milliseconds(v.Long("log.cleaner.backoff.ms")),
+		Each: logstore.CleanerConfig{
+			DedupeBufferBytes: min(v.Long("log.cleaner.dedupe.buffer.size")/int64(threads), math.MaxInt32),
+			LoadFactor:        v.Float("log.cleaner.io.buffer.load.factor"),
+			IOBufferBytes:     v.Int("log.cleaner.io.buffer.size") / threads,
+			MaxBytesPerSecond: v.Float("log.cleaner.io.max.bytes.per.second"),
+		},
+	}
+}

@@ -50,6 +50,13 @@ func applied() []string {
 		"log.message.timestamp.type", "log.message.timestamp.before.max.ms", "log.message.timestamp.after.max.ms",
 		"compression.type", "compression.gzip.level", "compression.lz4.level", "compression.zstd.level",
 
+		// Compaction.
+		"log.cleaner.enable", "log.cleaner.threads", "log.cleaner.backoff.ms",
+		"log.cleaner.dedupe.buffer.size", "log.cleaner.io.buffer.size", "log.cleaner.io.buffer.load.factor",
+		"log.cleaner.io.max.bytes.per.second",
+		"log.cleaner.min.cleanable.ratio", "log.cleaner.delete.retention.ms",
+		"log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms",
+
 		// Housekeeping of logs.
 		"log.retention.check.interval.ms",
 		"log.flush.offset.checkpoint.interval.ms",

@@ -23,6 +23,7 @@
 // constant amount of work for each, and no reading.
 //
 // [Housekeeper] runs what must be done now and then: retention, checkpoints.
+// [Cleaners] compact logs whenever there is something to compact.
 //
 // # Locks
 //
