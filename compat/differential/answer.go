@@ -140,6 +140,8 @@ func fieldOf(name string, v reflect.Value, s *symbols) *field {
 		return leaf("", strconv.Quote(s.string(name, v.String())))
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return leaf("", s.int(name, v.Int()))
+	case reflect.Uint16:
+		return leaf("", s.int(name, int64(v.Uint())))
 	}
 	return leaf("", fmt.Sprint(v.Interface()))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +23,10 @@ type broker struct {
 	end  func() error
 }
 
+// controllerPort is how much higher than the broker's the port is on which
+// compat/kafka/kafka lets its controller listen.
+const controllerPort = 1000
+
 // startKafka starts an Apache Kafka with nothing in it, through compat/kafka/kafka,
 // which installs it if it has to.
 func startKafka(ctx context.Context, work string) (broker, error) {
@@ -29,17 +34,16 @@ func startKafka(ctx context.Context, work string) (broker, error) {
 	if _, err := os.Stat(tool); err != nil {
 		return broker{}, fmt.Errorf("run this in the module's directory: %w", err)
 	}
-	// Its controller listens 1000 ports higher.
 	var port int
 	for {
 		var err error
 		if port, err = process.FreePort(); err != nil {
 			return broker{}, err
 		}
-		if port > 60000 {
+		if port+controllerPort > math.MaxUint16 {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1000)))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+controllerPort)))
 		if err == nil {
 			l.Close()
 			break

@@ -65,11 +65,6 @@ func differential(ctx context.Context, o options, r *report) (err error) {
 	if err != nil {
 		return fmt.Errorf("differences: %w", err)
 	}
-	if o.self || o.ours != "" {
-		for _, d := range allowed {
-			d.used = true // the file is about Blumfeld
-		}
-	}
 	kafka, ours, end, err := start(ctx, o)
 	if err != nil {
 		return err
@@ -78,11 +73,11 @@ func differential(ctx context.Context, o options, r *report) (err error) {
 
 	theirs, err := served(kafka.addr)
 	if err != nil {
-		return fmt.Errorf("Apache Kafka: %w", err)
+		return fmt.Errorf("asking Apache Kafka: %w", err)
 	}
 	served, err := served(ours.addr)
 	if err != nil {
-		return fmt.Errorf("ours: %w", err)
+		return fmt.Errorf("asking ours: %w", err)
 	}
 	versions := func(key int16) (low, high int16, ok bool) {
 		a, okA := theirs[key]
@@ -102,12 +97,14 @@ func differential(ctx context.Context, o options, r *report) (err error) {
 		return err
 	}
 	r.verbose = o.verbose
-	r.rows(runs, answers[0], answers[1], allowed)
-	if o.run.String() == "" {
+	r.results(runs, answers[0], answers[1], allowed)
+	// Both are about Blumfeld, and all of it.
+	if o.run.String() == "" && !o.self && o.ours == "" {
 		r.coverage(runs, served)
 		r.differences(allowed)
 	}
-	fmt.Printf("%d rows, %d requests compared, %d differences explained, in %.0f s\n", r.passed+r.failed, r.compared, r.explained, time.Since(began).Seconds())
+	fmt.Printf("%d rows, %d with their versions, %d answers compared, %d differences explained, in %.0f s\n",
+		r.rows, r.played, r.compared, r.explained, time.Since(began).Seconds())
 	return nil
 }
 

@@ -11,8 +11,10 @@ import (
 
 // A report prints a line for each row and counts.
 type report struct {
-	verbose                                  bool
-	passed, failed, compared, explained, row int
+	verbose             bool
+	passed, failed      int // lines
+	rows, played        int // rows; the same, once for each version
+	compared, explained int // answers; differences in them
 }
 
 func (r *report) line(name string, problems []string) {
@@ -30,8 +32,8 @@ func (r *report) line(name string, problems []string) {
 
 func (r *report) sum() { fmt.Printf("%d passed, %d failed\n", r.passed, r.failed) }
 
-// rows reports each row once, over all its versions.
-func (r *report) rows(runs []*run, kafka, ours map[*run]result, allowed []*difference) {
+// results reports each row once, over all its versions.
+func (r *report) results(runs []*run, kafka, ours map[*run]result, allowed []*difference) {
 	var name string
 	var problems []string
 	var versions []int16
@@ -39,6 +41,7 @@ func (r *report) rows(runs []*run, kafka, ours map[*run]result, allowed []*diffe
 		if name == "" {
 			return
 		}
+		r.rows++
 		of := name
 		if len(versions) > 0 {
 			of += fmt.Sprintf(" v%d-%d", versions[0], versions[len(versions)-1])
@@ -57,6 +60,7 @@ func (r *report) rows(runs []*run, kafka, ours map[*run]result, allowed []*diffe
 		if run.file.subject >= 0 {
 			versions = append(versions, run.version)
 		}
+		r.played++
 		k, o := kafka[run], ours[run]
 		prefix := fmt.Sprintf("v%d", run.version)
 		if k.err != nil || o.err != nil {

@@ -152,6 +152,8 @@ func (s *symbols) int(name string, n int64) string {
 	switch {
 	case name == "Port" && fmt.Sprint(n) == s.port:
 		return "<port>"
+	case name == "Port" && fmt.Sprint(n-controllerPort) == s.port:
+		return "<controller's port>"
 	case name == "UsableBytes" && n > 0:
 		return "<free>"
 	case name == "ProducerID":

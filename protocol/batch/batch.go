@@ -87,14 +87,14 @@ func Next(p []byte) (b Batch, rest []byte, err error) {
 	}
 	length := int32(binary.BigEndian.Uint32(p[lengthAt:]))
 	if length < minLegacyLength || length > math.MaxInt32-logOverhead {
-		return nil, p, fmt.Errorf("Record size %d is less than the minimum record overhead (%d): %w", length, minLegacyLength, kerr.CorruptMessage)
+		return nil, p, corrupt("Record size %d is less than the minimum record overhead (%d)", length, minLegacyLength)
 	}
 	if len(p) <= magicAt {
 		return nil, p, ErrShort
 	}
 	switch magic := int8(p[magicAt]); {
 	case magic < 0 || magic > Magic:
-		return nil, p, fmt.Errorf("Invalid magic found in record: %d: %w", magic, kerr.CorruptMessage)
+		return nil, p, corrupt("Invalid magic found in record: %d", magic)
 	case magic < Magic:
 		return nil, p, fmt.Errorf("message of magic %d, only %d is supported: %w", magic, Magic, kerr.InvalidRecord)
 	}
@@ -106,6 +106,11 @@ func Next(p []byte) (b Batch, rest []byte, err error) {
 		return nil, p, ErrShort
 	}
 	return Batch(p[:size:size]), p[size:], nil
+}
+
+// corrupt is kerr.CorruptMessage with a text of Kafka's, which producers are shown.
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), kerr.CorruptMessage)
 }
 
 // SizeOf returns how many bytes the batch that begins at p takes, as its length
