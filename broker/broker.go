@@ -173,6 +173,7 @@ func (b *broker) openDirs() error {
 	for _, path := range b.Values.LogDirs() {
 		d, err := logstore.OpenDir(vfs.OS{}, path, logstore.DirOptions{
 			NodeID:                 b.nodeID,
+			CloseThreads:           b.Values.Int("num.recovery.threads.per.data.dir"),
 			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
 			ReservedBytes:          reservedBytes,
 			Now:                    b.Now,

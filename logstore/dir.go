@@ -37,6 +37,7 @@ type DirOptions struct {
 	ProducerIDExpirationMs int64 // producer.id.expiration.ms [86,400,000]
 	ReservedBytes          int64 // appends are refused while less is free on the file system [no limit]
 	WarmBytes              int64 // how many of the newest bytes the page cache is trusted to hold [256 MiB]
+	CloseThreads           int   // how many logs Close closes at a time [1]
 
 	manual bool // tests run the worker's jobs themselves
 }
@@ -439,14 +440,8 @@ func (d *Dir) Close() error {
 }
 
 func (d *Dir) close() error {
-	var first error
-	for _, l := range d.openLogs(true) {
-		if err := l.close(); err != nil && first == nil {
-			first = err
-		}
-	}
-	if first != nil {
-		return first
+	if err := d.closeLogs(); err != nil {
+		return err
 	}
 	if err := d.Checkpoint(); err != nil {
 		return err
@@ -458,6 +453,28 @@ func (d *Dir) close() error {
 		return err
 	}
 	return vfs.WriteFileAtomic(d.fs, d.path, d.file(cleanShutdownFile), []byte(cleanShutdown))
+}
+
+// closeLogs closes what is open, some logs at a time: each may have to wait for the disk. It returns one of the errors.
+func (d *Dir) closeLogs() error {
+	logs := d.openLogs(true)
+	var next atomic.Int64
+	var first atomic.Pointer[error]
+	var running sync.WaitGroup
+	for range min(max(d.o.CloseThreads, 1), len(logs)) {
+		running.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(logs)); i = next.Add(1) - 1 {
+				if err := logs[i].close(); err != nil {
+					first.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	if err := first.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // close seals and flushes the log if it was changed since it was opened. Readers keep what they hold.

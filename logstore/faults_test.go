@@ -550,3 +550,47 @@ func TestNewEpochEndsTheCleanShutdown(t *testing.T) {
 		}
 	}
 }
+
+// TestCloseInParallel: as many logs as may be are closed at a time, every one is, and an error of one is told.
+func TestCloseInParallel(t *testing.T) {
+	for _, bad := range []bool{false, true} {
+		var syncing atomic.Int32
+		var closing atomic.Bool
+		together := make(chan struct{})
+		mem, clk := vfs.NewMem(nil), &clock{startMs}
+		fsys := vfs.Inject(mem, func(op vfs.Op) error {
+			if !closing.Load() || op.Kind != vfs.OpSync || !strings.HasSuffix(op.Path, logSuffix) {
+				return nil
+			}
+			if bad {
+				return syscall.EIO
+			}
+			if syncing.Add(1) == 3 {
+				close(together) // until three wait for the disk none goes on
+			}
+			<-together
+			return nil
+		})
+		d, err := OpenDir(fsys, "/data", DirOptions{NodeID: 1, Now: clk.now, CloseThreads: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(10) {
+			l, err := d.Open("t", p, testTopicID, smallConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.AppendAsLeader(records(1, startMs, "v"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closing.Store(true)
+		if err := d.Close(); (err != nil) != bad || bad && !errors.Is(err, syscall.EIO) {
+			t.Errorf("close: %v", err)
+		}
+		closing.Store(false)
+		if _, err := mem.Stat("/data/" + cleanShutdownFile); (err == nil) == bad {
+			t.Errorf("marked as closed in order: %v, an error: %v", err == nil, bad)
+		}
+	}
+}
