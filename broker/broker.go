@@ -306,17 +306,18 @@ func (b *broker) reelect(ctx context.Context) error {
 func (b *broker) newServer() {
 	b.producers = api.NewProducerIDs(b.controller)
 	deps := &api.Deps{
-		NodeID:        b.nodeID,
-		Config:        b.Values,
-		Controller:    b.controller,
-		Partitions:    b.set,
-		Sessions:      api.NewFetchSessions(b.Values.Int("max.incremental.fetch.session.cache.slots"), b.Now),
-		FetchMaxBytes: b.Values.Int("fetch.max.bytes"),
-		Producers:     b.producers,
-		Groups:        b.groups,
-		Logger:        b.Logger,
-		LogLevel:      b.LogLevel,
-		Now:           b.Now,
+		NodeID:         b.nodeID,
+		Config:         b.Values,
+		Controller:     b.controller,
+		Partitions:     b.set,
+		Sessions:       api.NewFetchSessions(b.Values.Int("max.incremental.fetch.session.cache.slots"), b.Now),
+		FetchMaxBytes:  b.Values.Int("fetch.max.bytes"),
+		AnswerMaxBytes: api.DefaultAnswerMaxBytes,
+		Producers:      b.producers,
+		Groups:         b.groups,
+		Logger:         b.Logger,
+		LogLevel:       b.LogLevel,
+		Now:            b.Now,
 	}
 	b.server = newServer(serverLimits(b.Values, b.Now, b.Logger), deps, b.tracer)
 }

@@ -25,13 +25,17 @@ import (
 func offsetFetch(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.OffsetFetchRequest)
 	out := in.ResponseKind().(*kmsg.OffsetFetchResponse)
-	return inTurn(func() kmsg.Response {
-		image := d.Partitions.Image()
+	return inTurn(func() Reply {
+		image, room := d.Partitions.Image(), d.answerRoom()
 		if r.Version >= 8 {
-			for _, g := range in.Groups {
-				out.Groups = append(out.Groups, fetchGroupOffsets(d, image, r.Version, g))
+			for _, asked := range in.Groups {
+				g := fetchGroupOffsets(d, image, r.Version, asked)
+				if !room.takeOffsets(&g) {
+					return tooMuchAsked(r)
+				}
+				out.Groups = append(out.Groups, g)
 			}
-			return out
+			return answer(out)
 		}
 		g := kmsg.NewOffsetFetchRequestGroup()
 		g.Group = in.Group
@@ -41,9 +45,24 @@ func offsetFetch(_ context.Context, d *Deps, r *Request) Reply {
 		for _, t := range in.Topics {
 			g.Topics = append(g.Topics, kmsg.OffsetFetchRequestGroupTopic{Topic: t.Topic, Partitions: t.Partitions})
 		}
-		single(out, g, fetchGroupOffsets(d, image, r.Version, g))
-		return out
+		found := fetchGroupOffsets(d, image, r.Version, g)
+		if !room.takeOffsets(&found) {
+			return tooMuchAsked(r)
+		}
+		single(out, g, found)
+		return answer(out)
 	})
+}
+
+// takeOffsets is take for the answer about a group.
+func (r *answerRoom) takeOffsets(g *kmsg.OffsetFetchResponseGroup) bool {
+	size := 0
+	for _, t := range g.Topics {
+		for _, p := range t.Partitions {
+			size += groupOffsetSize + len(valueOf(p.Metadata))
+		}
+	}
+	return r.take(size)
 }
 
 // single fills in a response before version 8, which knows one group. Version 1

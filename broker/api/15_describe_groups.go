@@ -18,11 +18,18 @@ import (
 func describeGroups(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DescribeGroupsRequest)
 	out := in.ResponseKind().(*kmsg.DescribeGroupsResponse)
-	return inTurn(func() kmsg.Response {
+	return inTurn(func() Reply {
+		room := d.answerRoom()
 		for _, name := range in.Groups {
-			out.Groups = append(out.Groups, describeGroup(d, r.Version, name, in.IncludeAuthorizedOperations))
+			g := describeGroup(d, r.Version, name, in.IncludeAuthorizedOperations)
+			for _, m := range g.Members {
+				if !room.take(groupMemberSize + len(m.ProtocolMetadata) + len(m.MemberAssignment)) {
+					return tooMuchAsked(r)
+				}
+			}
+			out.Groups = append(out.Groups, g)
 		}
-		return out
+		return answer(out)
 	})
 }
 

@@ -16,12 +16,12 @@ import (
 func listGroups(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ListGroupsRequest)
 	out := in.ResponseKind().(*kmsg.ListGroupsResponse)
-	return inTurn(func() kmsg.Response {
+	return inTurn(func() Reply {
 		for _, g := range d.Groups.List(group.ListFilter{States: in.StatesFilter, Types: in.TypesFilter}) {
 			out.Groups = append(out.Groups, kmsg.ListGroupsResponseGroup{
 				Group: g.Group, ProtocolType: g.ProtocolType, GroupState: g.State, GroupType: g.Type,
 			})
 		}
-		return out
+		return answer(out)
 	})
 }

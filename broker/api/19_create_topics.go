@@ -24,6 +24,9 @@ import (
 func createTopics(ctx context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.CreateTopicsRequest)
 	out := in.ResponseKind().(*kmsg.CreateTopicsResponse)
+	if r.Version >= 5 && !d.answerRoom().take(len(in.Topics)*config.TopicDefs().Len()*configEntrySize) {
+		return tooMuchAsked(r) // before anything is created
+	}
 	topics := make([]controller.NewTopic, len(in.Topics))
 	for i, t := range in.Topics {
 		topics[i] = newTopic(t)
@@ -39,6 +42,7 @@ func createTopics(ctx context.Context, d *Deps, r *Request) Reply {
 			results = append(results, controller.TopicResult{Name: t.Topic, Err: err})
 		}
 	}
+	values := dynamicConfig(d)
 	for _, res := range results {
 		o := kmsg.NewCreateTopicsResponseTopic()
 		o.Topic = res.Name
@@ -49,7 +53,7 @@ func createTopics(ctx context.Context, d *Deps, r *Request) Reply {
 			o.TopicID = res.Topic.ID
 			o.NumPartitions, o.ReplicationFactor = int32(len(res.Topic.Partitions)), res.Topic.ReplicationFactor()
 			if r.Version >= 5 {
-				o.Configs = createdConfigs(d, res.Topic)
+				o.Configs = createdConfigs(values, res.Topic)
 			}
 		}
 		out.Topics = append(out.Topics, o)
@@ -108,9 +112,9 @@ func awaitServed(ctx context.Context, d *Deps, revision int64) {
 }
 
 // createdConfigs is the effective configuration of a new topic.
-func createdConfigs(d *Deps, t *controller.Topic) []kmsg.CreateTopicsResponseTopicConfig {
+func createdConfigs(values config.Values, t *controller.Topic) []kmsg.CreateTopicsResponseTopicConfig {
 	out := []kmsg.CreateTopicsResponseTopicConfig{}
-	for _, e := range dynamicConfig(d).CreatedTopic(t.Configs) {
+	for _, e := range values.CreatedTopic(t.Configs) {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()
 		c.Name, c.Value, c.Source = e.Name, e.Value, int8(e.Source)
 		c.ReadOnly, c.IsSensitive = e.ReadOnly, e.Sensitive

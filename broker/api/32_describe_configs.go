@@ -27,6 +27,7 @@ func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 	unknown := slices.ContainsFunc(in.Resources, func(res kmsg.DescribeConfigsRequestResource) bool {
 		return !slices.Contains(configResourceTypes(), controller.ResourceType(res.ResourceType))
 	})
+	values, room := dynamicConfig(d), d.answerRoom()
 	for _, res := range in.Resources {
 		o := kmsg.NewDescribeConfigsResponseResource()
 		o.ResourceType, o.ResourceName = res.ResourceType, res.ResourceName
@@ -36,13 +37,16 @@ func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 		var entries []config.Entry
 		err := error(kerr.InvalidRequest)
 		if !unknown {
-			entries, err = describeResource(d, controller.ResourceType(res.ResourceType), res.ResourceName, res.ConfigNames)
+			entries, err = describeResource(d, values, controller.ResourceType(res.ResourceType), res.ResourceName, res.ConfigNames)
 		}
 		if err != nil {
 			o.ErrorCode = code(err)
 			if m := message(err); m != nil {
 				o.ErrorMessage = m
 			}
+		}
+		if !room.take(len(entries) * configEntrySize) {
+			return tooMuchAsked(r)
 		}
 		for _, e := range entries {
 			o.Configs = append(o.Configs, describedConfig(e, in.IncludeSynonyms, in.IncludeDocumentation))
@@ -52,8 +56,7 @@ func describeConfigs(_ context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
-func describeResource(d *Deps, kind controller.ResourceType, name string, only []string) ([]config.Entry, error) {
-	values := dynamicConfig(d)
+func describeResource(d *Deps, values config.Values, kind controller.ResourceType, name string, only []string) ([]config.Entry, error) {
 	switch kind {
 	case controller.ResourceTopic:
 		if reason := controller.ValidateTopicName(name); reason != "" {

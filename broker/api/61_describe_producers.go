@@ -15,7 +15,7 @@ import (
 func describeProducers(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DescribeProducersRequest)
 	out := in.ResponseKind().(*kmsg.DescribeProducersResponse)
-	image := d.Partitions.Image()
+	image, room := d.Partitions.Image(), d.answerRoom()
 	for _, t := range in.Topics {
 		topic := kmsg.NewDescribeProducersResponseTopic()
 		topic.Topic = t.Topic
@@ -32,6 +32,9 @@ func describeProducers(_ context.Context, d *Deps, r *Request) Reply {
 			if refused == 0 {
 				producers, err := activeProducers(d, t.Topic, n)
 				o.ErrorCode, o.ActiveProducers = code(err), producers
+				if !room.take(len(producers) * producerStateSize) {
+					return tooMuchAsked(r)
+				}
 			}
 			topic.Partitions = append(topic.Partitions, o)
 		}

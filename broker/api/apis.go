@@ -24,11 +24,14 @@ type Deps struct {
 	Sessions   *FetchSessions
 	// FetchMaxBytes bounds the records of one Fetch response (fetch.max.bytes).
 	FetchMaxBytes int
-	Producers     *ProducerIDs
-	Groups        *group.Coordinator
-	Logger        *slog.Logger
-	LogLevel      *slog.LevelVar // what Logger's messages are let through by; changed at run time (KIP-412)
-	Now           func() time.Time
+	// AnswerMaxBytes bounds what an answer takes in memory whose size is a multiple
+	// of its request's; what would need more closes the connection.
+	AnswerMaxBytes int
+	Producers      *ProducerIDs
+	Groups         *group.Coordinator
+	Logger         *slog.Logger
+	LogLevel       *slog.LevelVar // what Logger's messages are let through by; changed at run time (KIP-412)
+	Now            func() time.Time
 }
 
 // Request is a decoded request and what its connection knows about its sender.

@@ -119,10 +119,10 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
-		FetchMaxBytes: 1 << 20,
-		Producers:     NewProducerIDs(c),
-		Groups:        groups,
-		Logger:        logger, LogLevel: level, Now: time.Now,
+		FetchMaxBytes: 1 << 20, AnswerMaxBytes: DefaultAnswerMaxBytes,
+		Producers: NewProducerIDs(c),
+		Groups:    groups,
+		Logger:    logger, LogLevel: level, Now: time.Now,
 	}}
 	t.Cleanup(func() {
 		f.Producers.Close()

@@ -19,8 +19,8 @@ const storeGrace = 2 * time.Second
 
 // inTurn builds the answer when every earlier request of the connection is
 // answered.
-func inTurn(build func() kmsg.Response) Reply {
-	return Reply{Wait: func(context.Context) Reply { return answer(build()) }}
+func inTurn(build func() Reply) Reply {
+	return Reply{Wait: func(context.Context) Reply { return build() }}
 }
 
 // onceStored builds the answer when the coordinator's is there; arrived is false
