@@ -107,6 +107,45 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// BenchmarkCatchUp reads a log of 256 MiB from its beginning, 1 MiB at a time, after a restart: once when its checksums
+// have to be looked at, and once when they have been.
+func BenchmarkCatchUp(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+		l, p := benchLog(b, size)
+		for written := 0; written < 256<<20-len(p); written += len(p) {
+			p.Stamp(0, -1)
+			if _, err := l.AppendAsLeader(p, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, verified := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%dKiB/verified=%v", size>>10, verified), func(b *testing.B) {
+				b.SetBytes(l.Size())
+				var buf []byte
+				for b.Loop() {
+					for _, s := range *l.segments.Load() {
+						s.distrust()
+						if verified {
+							s.verified.add(span{0, s.size})
+						}
+					}
+					for from, end := int64(0), l.Offsets().LogEnd; from < end; {
+						sl, err := l.Read(from, end, 1<<20, true)
+						if err == nil {
+							buf, err = sl.AppendTo(buf[:0])
+						}
+						if err != nil {
+							b.Fatal(err)
+						}
+						sl.Release()
+						from += int64(len(buf) / len(p) * int(p.Count()))
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkOpenClean is the start of a directory of 100 logs after a clean stop.
 func BenchmarkOpenClean(b *testing.B) {
 	root := b.TempDir()

@@ -23,14 +23,16 @@ var cursorBuffers = sync.Pool{New: func() any { return new([cursorBytes]byte) }}
 
 // cursor walks the batch headers in a range of a .log file by pread. Close it.
 type cursor struct {
-	f    vfs.File
-	path string
-	pos  int64 // of the next batch
-	end  int64 // of the range, bytes
-	buf  *[cursorBytes]byte
-	at   int64 // file position of buf[0]
-	n    int   // valid bytes in buf
-	want int64 // bytes to read next
+	f     vfs.File
+	path  string
+	pos   int64 // of the next batch
+	end   int64 // of the range, bytes
+	buf   *[cursorBytes]byte
+	at    int64 // file position of buf[0]
+	n     int   // valid bytes in buf
+	want  int64 // bytes to read next
+	last  int64 // offset of the batch that ends at after
+	after int64
 }
 
 func newCursor(f vfs.File, path string, pos, end int64) cursor {
@@ -49,8 +51,9 @@ type header struct {
 	size int
 }
 
-// next returns the next batch's header; io.EOF at the end of the range. Bytes that cannot be a batch, or one that
-// the range cuts, are an error wrapping kerr.CorruptMessage that says where.
+// next returns the next batch's header; io.EOF at the end of the range. Bytes that cannot be a batch, one that the
+// range cuts, or whose offsets do not follow those of the one before, are an error wrapping kerr.CorruptMessage that
+// says where.
 func (c *cursor) next() (header, error) {
 	if c.pos >= c.end {
 		return header{}, io.EOF
@@ -70,14 +73,19 @@ func (c *cursor) next() (header, error) {
 		err = errors.New("shorter than a header")
 	}
 	if err != nil {
-		return header{}, fmt.Errorf("%s: record batch at byte %d of %d: %w: %w", c.path, c.pos, c.end, err, kerr.CorruptMessage)
+		return header{}, &damage{c.path, c.pos, fmt.Errorf("%s: record batch at byte %d of %d: %w: %w", c.path, c.pos, c.end, err, kerr.CorruptMessage)}
 	}
 	h := header{b: batch.Batch(p[:batch.HeaderSize]), pos: c.pos, size: size}
 	if h.b.LastOffsetDelta() < 0 || h.b.BaseOffset() < 0 {
-		return header{}, fmt.Errorf("%s: record batch at byte %d: base offset %d, last offset delta %d: %w",
-			c.path, c.pos, h.b.BaseOffset(), h.b.LastOffsetDelta(), kerr.CorruptMessage)
+		return header{}, &damage{c.path, c.pos, fmt.Errorf("%s: record batch at byte %d: base offset %d, last offset delta %d: %w",
+			c.path, c.pos, h.b.BaseOffset(), h.b.LastOffsetDelta(), kerr.CorruptMessage)}
+	}
+	if c.pos == c.after && c.pos > 0 && h.b.BaseOffset() <= c.last {
+		return header{}, &damage{c.path, c.pos, fmt.Errorf("%s: record batch at byte %d: base offset %d behind %d: %w",
+			c.path, c.pos, h.b.BaseOffset(), c.last, kerr.CorruptMessage)}
 	}
 	c.pos += int64(size)
+	c.after, c.last = c.pos, h.b.LastOffset()
 	return h, nil
 }
 
@@ -97,9 +105,9 @@ func (c *cursor) fill() error {
 	want := min(c.want, c.end-c.pos)
 	n, err := c.f.ReadAt(c.buf[:want], c.pos)
 	c.at, c.n = c.pos, n
-	if int64(n) < want {
+	if int64(n) < want && (err != io.EOF || n < batch.HeaderSize) {
 		if err == io.EOF {
-			return fmt.Errorf("%s: ends at byte %d, %d expected: %w", c.path, c.pos+int64(n), c.end, kerr.CorruptMessage)
+			return &damage{c.path, c.pos, fmt.Errorf("%s: ends at byte %d, %d expected: %w", c.path, c.pos+int64(n), c.end, kerr.CorruptMessage)}
 		}
 		return err
 	}
@@ -111,13 +119,13 @@ func (c *cursor) whole(h header) (batch.Batch, error) {
 	p := make([]byte, h.size)
 	if n, err := c.f.ReadAt(p, h.pos); n < len(p) {
 		if err == io.EOF {
-			return nil, fmt.Errorf("%s: ends at byte %d, inside a record batch: %w", c.path, h.pos+int64(n), kerr.CorruptMessage)
+			return nil, &damage{c.path, h.pos, fmt.Errorf("%s: ends at byte %d, inside a record batch: %w", c.path, h.pos+int64(n), kerr.CorruptMessage)}
 		}
 		return nil, err
 	}
 	b := batch.Batch(p)
 	if err := b.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: byte %d: %w", c.path, h.pos, err)
+		return nil, &damage{c.path, h.pos, fmt.Errorf("%s: byte %d: %w", c.path, h.pos, err)}
 	}
 	return b, nil
 }

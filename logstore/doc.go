@@ -47,7 +47,9 @@
 //   - A Slice's bytes never change and never vanish while it is held: files are shared by reference count, removed
 //     by name only, and replaced by a copy where truncation meets a reader.
 //   - Mappings are handed out only for what was written lately; Go code never touches a mapped page itself. Indexes
-//     are read by pread, their newest entries from memory.
+//     are read by pread, their newest entries from memory. A file that somebody cuts is an error, never a fault.
+//   - A batch that this process has not written is held against its checksum before it is served for the first time;
+//     see verify.go.
 //   - An idle log has no open file, no mapping and no goroutine. A directory has one goroutine (see worker.go).
 //   - Nothing read from a file is trusted for its size: allocation is bounded by the length of the file, and for
 //     small files by a constant.
@@ -56,7 +58,8 @@
 //
 // What a client shows wraps a kerr sentinel. A full disk, and the reserved space before it, refuse appends with
 // [ErrNoRoom] until there is room again. Any other failure to read or write takes the Dir offline, with
-// [ErrOffline], and no other Dir. Both, and [ErrClosed], come with kerr.KafkaStorageError.
+// [ErrOffline], and no other Dir. Both, and [ErrClosed], come with kerr.KafkaStorageError. Bytes that are not what was
+// written are kerr.CorruptMessage for who asks for them, and one line in the log with file and position.
 //
 // # Concurrency
 //

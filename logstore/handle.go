@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -52,11 +53,17 @@ const (
 	mappingGrowth = 4
 )
 
-// mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file.
+// mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file: if somebody has cut
+// it, touching the pages behind its end would be a fault, and what is left of the last one reads as zeros.
 func (h *handle) mapped(pos int64, n int) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	end := pos + int64(n)
+	if size, err := h.f.Size(); err != nil {
+		return nil, err
+	} else if size < end {
+		return nil, io.ErrUnexpectedEOF
+	}
 	if k := len(h.maps); k > 0 {
 		if p := h.maps[k-1].Bytes(); int64(len(p)) >= end {
 			return p[pos:end:end], nil

@@ -197,7 +197,7 @@ func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
 		}
 		s.size = min(info.Size, math.MaxInt32)
 		s.modTime = info.ModTime.UnixMilli()
-		s.created, s.allocated = s.modTime, s.size
+		s.created, s.allocated, s.ownFrom = s.modTime, s.size, s.size
 		s.offsets.exists = names[e.Name[:20]+indexSuffix]
 		s.times.exists = names[e.Name[:20]+timeIndexSuffix]
 		segments = append(segments, s)

@@ -56,6 +56,8 @@ type Log struct {
 	metaDirty         bool    // partition.metadata was written and not synced
 
 	hwMu sync.Mutex // leaf
+
+	damages damages
 }
 
 // Topic is the name of the log's topic.
@@ -191,6 +193,9 @@ func (l *Log) rename(oldName, newName string) error {
 // failed turns an error of the file system into one for callers. Lack of room or of descriptors passes; anything
 // else means that the disk, or what we believe of it, is wrong: the directory goes offline.
 func (l *Log) failed(doing string, err error) error {
+	if d, ok := errors.AsType[*damage](err); ok {
+		l.damages.report(l.logger, d)
+	}
 	var code *kerr.Error
 	if err == nil || errors.As(err, &code) {
 		return err // found wrong in the bytes, not by the system

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -17,17 +18,19 @@ type Slice struct {
 	// Aborted are the aborted transactions in the run, for readers of committed data.
 	Aborted []AbortedTxn
 
-	file *handle
-	pos  int64
-	n    int
-	warm bool
+	file    *handle
+	pos     int64
+	n       int
+	warm    bool
+	segment *segment // which it is of, and whose: for when reading it fails
+	log     *Log
 }
 
 // Len is the size in bytes.
 func (s Slice) Len() int { return s.n }
 
-// AppendTo reads the bytes and appends them to dst. After an error, of the file system or wrapping
-// kerr.CorruptMessage if the file has become shorter behind our back, it returns dst as it was.
+// AppendTo reads the bytes and appends them to dst. After an error, kerr.KafkaStorageError or, if the file has become
+// shorter behind our back, kerr.CorruptMessage, it returns dst as it was.
 func (s Slice) AppendTo(dst []byte) ([]byte, error) {
 	if s.n == 0 {
 		return dst, nil
@@ -40,12 +43,7 @@ func (s Slice) AppendTo(dst []byte) ([]byte, error) {
 	}
 	n, err := s.file.f.ReadAt(dst[have:have+s.n], s.pos)
 	if n < s.n {
-		if err == io.EOF {
-			err = fmt.Errorf("log file ends at byte %d, %d expected: %w", s.pos+int64(n), s.pos+int64(s.n), kerr.CorruptMessage)
-		} else {
-			err = fmt.Errorf("log file: %w: %w", err, kerr.KafkaStorageError)
-		}
-		return dst[:have], err
+		return dst[:have], s.failed(int64(n), err)
 	}
 	return dst[:have+s.n], nil
 }
@@ -75,24 +73,49 @@ var errMoved = errors.New("segment has changed")
 // reaches limit, and at most maxBytes of them: but the first one comes whole if minOneBatch. They are all from one
 // segment, so there may be more. A Slice of length 0 says that there is nothing to be read now.
 //
+// Every batch is one that this process has written or held against its checksum. A damaged one ends the run before it.
+//
 // Errors: kerr.OffsetOutOfRange if from is below the start of the log or behind its end; kerr.KafkaStorageError;
-// kerr.CorruptMessage if the file does not hold batches where it should.
+// kerr.CorruptMessage if the file does not hold the batch that it should.
 func (l *Log) Read(from, limit int64, maxBytes int, minOneBatch bool) (Slice, error) {
+	return l.read(run{from: from, limit: limit, maxBytes: max(0, maxBytes), minOne: minOneBatch})
+}
+
+// Extent is how many bytes Read would return if maxBytes were no bound and nothing was damaged. No records are read.
+func (l *Log) Extent(from, limit int64) (bytes int, err error) {
+	sl, err := l.read(run{from: from, limit: limit, maxBytes: math.MaxInt32, minOne: true, unverified: true})
+	if err != nil {
+		return 0, err
+	}
+	defer sl.Release()
+	return sl.Len(), nil
+}
+
+// run is what a reader asks for.
+type run struct {
+	from, limit int64 // offsets
+	maxBytes    int
+	minOne      bool // the first batch may be larger than maxBytes
+	unverified  bool // its bytes will not be looked at
+}
+
+func (l *Log) read(r run) (Slice, error) {
 	for {
 		if err := l.usable(); err != nil {
 			return Slice{}, err
 		}
+		r := r
 		start, end := l.logStart.Load(), l.logEnd.Load()
-		if from < start || from > end {
-			return Slice{}, fmt.Errorf("%s: offset %d, the log has %d to %d: %w", l.tp.name(), from, start, end, kerr.OffsetOutOfRange)
+		if r.from < start || r.from > end {
+			return Slice{}, fmt.Errorf("%s: offset %d, the log has %d to %d: %w", l.tp.name(), r.from, start, end, kerr.OffsetOutOfRange)
 		}
-		limit := min(limit, end)
-		if from >= limit || maxBytes <= 0 && !minOneBatch {
+		r.limit = min(r.limit, end)
+		if r.from >= r.limit || r.maxBytes <= 0 && !r.minOne {
 			return Slice{}, nil
 		}
 		segments := *l.segments.Load()
-		for _, s := range segments[segmentAt(segments, from):] {
-			sl, err := s.read(from, limit, max(0, maxBytes), minOneBatch, &l.dir.room, l.dir.warmBytes)
+		for _, s := range segments[segmentAt(segments, r.from):] {
+			sl, err := s.read(r, l)
 			if err == io.EOF {
 				continue // compaction left nothing from there on; or there is a gap
 			}
@@ -129,8 +152,8 @@ func (s *segment) isRemoved() bool {
 	return s.removed
 }
 
-// read is Log.Read within one segment; io.EOF if it holds nothing from offset from on.
-func (s *segment) read(from, limit int64, maxBytes int, minOne bool, room *room, warmBytes int64) (Slice, error) {
+// read is Log.read within one segment; io.EOF if it holds nothing from r.from on.
+func (s *segment) read(r run, l *Log) (Slice, error) {
 	s.mu.Lock()
 	if s.removed {
 		s.mu.Unlock()
@@ -141,14 +164,15 @@ func (s *segment) read(from, limit int64, maxBytes int, minOne bool, room *room,
 		s.mu.Unlock()
 		return Slice{}, err
 	}
-	if from >= s.next || s.size == 0 {
+	if r.from >= s.next || s.size == 0 {
 		s.mu.Unlock()
 		return Slice{}, io.EOF
 	}
 	cut, size, next := s.cut, s.size, s.next
-	if start, end, ok := s.locateRecent(from, limit, int64(maxBytes)); ok {
+	room, warmBytes := &l.dir.room, l.dir.warmBytes
+	if start, end, ok := s.locateRecent(r.from, r.limit, int64(r.maxBytes)); ok {
 		h.retain()
-		sl := Slice{file: h, pos: start, n: int(end - start), warm: s.warm(start, room.written(), warmBytes)}
+		sl := Slice{file: h, pos: start, n: int(end - start), warm: s.warm(start, room.written(), warmBytes), segment: s, log: l}
 		s.mu.Unlock()
 		return sl, nil
 	}
@@ -161,20 +185,30 @@ func (s *segment) read(from, limit int64, maxBytes int, minOne bool, room *room,
 	s.mu.Unlock()
 	defer v.release()
 
-	sl, err := s.locate(h, &v, from, limit, size, next, maxBytes, minOne)
+	pos, end, err := s.locate(h, &v, r, size, next)
 	s.mu.Lock()
-	moved := s.cut != cut || s.removed
-	sl.warm = s.warm(sl.pos, room.written(), warmBytes)
+	sl := Slice{file: h, pos: pos, n: int(end - pos), warm: s.warm(pos, room.written(), warmBytes), segment: s, log: l}
+	_, unverified := s.unverified(pos, end)
 	s.mu.Unlock()
-	if moved && err != nil {
-		// The index was cut while it was searched. (The bytes themselves never change under a reference.)
-		err = errMoved
+	if err == nil && unverified && !r.unverified {
+		var good int64
+		if good, err = s.verify(h, pos, end, cut); err != nil && good > pos && errors.Is(err, kerr.CorruptMessage) {
+			_ = l.failed("read", err) // which says so
+			sl.n, err = int(good-pos), nil
+		}
+	}
+	if err != nil {
+		s.mu.Lock()
+		if s.cut != cut || s.removed {
+			// The segment was cut while it was searched. (The bytes themselves never change under a reference.)
+			err = errMoved
+		}
+		s.mu.Unlock()
 	}
 	if err != nil || sl.n == 0 {
 		h.release()
 		return Slice{}, err
 	}
-	sl.file = h
 	return sl, nil
 }
 
@@ -201,36 +235,49 @@ func (s *segment) locateRecent(from, limit, maxBytes int64) (start, end int64, o
 	return start, end, end > start
 }
 
-// locate finds the run in the file.
-func (s *segment) locate(h *handle, v *indexView, from, limit, size, next int64, maxBytes int, minOne bool) (Slice, error) {
-	first, err := s.find(h, v, from, size)
+// locate finds the run [pos, end) in the file; it may be empty. Where the headers cannot be followed it ends.
+func (s *segment) locate(h *handle, v *indexView, r run, size, next int64) (pos, end int64, err error) {
+	first, err := s.find(h, v, r.from, size)
 	if err != nil {
-		return Slice{}, err
+		return 0, 0, err
 	}
-	end := size
-	if next > limit {
-		stop, err := s.find(h, v, limit, size)
-		switch {
-		case err == nil:
-			end = stop.pos
-		case err != io.EOF:
-			return Slice{}, err
+	end = size
+	if next > r.limit {
+		stop, err := s.find(h, v, r.limit, size)
+		if end, err = s.until(stop.pos, end, first.pos, err); err != nil {
+			return 0, 0, err
 		}
 	}
 	if end <= first.pos {
-		return Slice{}, nil // the batch that contains from reaches limit
+		return first.pos, first.pos, nil // the batch that contains from reaches limit
 	}
-	if end-first.pos > int64(maxBytes) {
-		most := first.pos + int64(maxBytes)
-		if first.size > int64(maxBytes) {
-			if !minOne {
-				return Slice{}, nil
+	if end-first.pos > int64(r.maxBytes) {
+		most := first.pos + int64(r.maxBytes)
+		if first.size > int64(r.maxBytes) {
+			if !r.minOne {
+				return first.pos, first.pos, nil
 			}
 			most = first.pos + first.size
 		}
-		if end, err = s.boundary(h, v, first.pos, most, end); err != nil {
-			return Slice{}, err
+		stop, err := s.boundary(h, v, first.pos, most, end)
+		if end, err = s.until(stop, end, first.pos, err); err != nil {
+			return 0, 0, err
 		}
 	}
-	return Slice{pos: first.pos, n: int(end - first.pos)}, nil
+	return first.pos, end, nil
+}
+
+// until decides where a run that begins at from ends, of which a search has found the end stop or failed: at end if
+// there is nothing to stop at, and before a batch whose header is damaged if there are others before it.
+func (s *segment) until(stop, end, from int64, err error) (int64, error) {
+	d, damaged := errors.AsType[*damage](err)
+	switch {
+	case err == nil:
+		return stop, nil
+	case err == io.EOF:
+		return end, nil
+	case damaged && d.pos > from:
+		return min(d.pos, end), nil
+	}
+	return 0, err
 }

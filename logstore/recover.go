@@ -127,6 +127,7 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 	}
 	cut = valid < s.size
 	s.size, s.allocated = valid, valid
+	s.ownFrom = anchor.pos
 	s.unsynced = true
 	return cut, s.indexMaxTime()
 }

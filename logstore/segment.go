@@ -84,6 +84,8 @@ type segment struct {
 	allocated    int64     // bytes the file has blocks for
 	recent       recent
 	warmth       []int64 // see warm.go
+	ownFrom      int64   // from here on this process has written or checked the file
+	verified     spans   // what it has checked before that; see verify.go
 }
 
 func newSegment(fs opener, dir string, base int64) *segment {

@@ -18,12 +18,24 @@ func (s Slice) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := s.file.f.ReadAt(p, s.pos+off)
 	switch {
-	case n < len(p) && err == io.EOF:
-		return n, fmt.Errorf("log file ends at byte %d, %d expected: %w", s.pos+off+int64(n), s.pos+int64(s.n), kerr.CorruptMessage)
 	case n < len(p):
-		return n, fmt.Errorf("log file: %w: %w", err, kerr.KafkaStorageError)
+		return n, s.failed(off+int64(n), err)
 	case short:
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// failed is called when the file gave an error at a position of the run. A disk that fails takes the directory offline.
+// If the file is shorter than it was, this process knows nothing of it any more, and will check before it serves it again.
+func (s Slice) failed(at int64, err error) error {
+	if err != io.EOF {
+		return s.log.failed("read", err)
+	}
+	s.segment.distrust()
+	s.segment.mu.Lock()
+	path := s.segment.path
+	s.segment.mu.Unlock()
+	return s.log.failed("read", &damage{path, s.pos + at, fmt.Errorf("%s: ends at byte %d, %d expected: %w",
+		path, s.pos+at, s.pos+int64(s.n), kerr.CorruptMessage)})
 }

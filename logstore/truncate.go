@@ -249,6 +249,8 @@ func (s *segment) truncate(pos, end int64) error {
 		return err
 	}
 	s.size, s.allocated = pos, pos
+	s.ownFrom = min(s.ownFrom, pos)
+	s.verified.cut(pos)
 	s.unsynced = true
 	s.recent = recent{}
 	s.warmth = s.warmth[:min(int64(len(s.warmth)), (pos+warmGranule-1)/warmGranule)]

@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"math"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/logstore"
@@ -93,12 +91,11 @@ func (f *FetchParams) limit(at logstore.Offsets) int64 {
 func (p *Partition) Available(f FetchParams) (bytes int, more bool) {
 	limit := f.limit(p.log.Offsets())
 	size := func(limit int64) int {
-		s, err := p.log.Read(f.Offset, limit, math.MaxInt32, true)
+		n, err := p.log.Extent(f.Offset, limit)
 		if err != nil {
 			return 0
 		}
-		defer s.Release()
-		return s.Len()
+		return n
 	}
 	bytes = size(limit)
 	// If the run reaches the limit, its last batch holds the offset before it.
