@@ -34,7 +34,28 @@ func (d *Dir) CopyIn(from fs.FS, log FoundLog, indexes bool) error {
 	if err := d.copyFolder(from, folder, indexes); err != nil {
 		return fmt.Errorf("copy %s to %s: %w: %w", folder, d.path, err, kerr.KafkaStorageError)
 	}
+	// What is copied is on disk. Only the last segment may be torn, and what Kafka has compacted may have gaps between
+	// segments, which recovery would take for losses.
+	if base, ok := lastSegment(from, folder); ok {
+		d.mu.Lock()
+		d.known[recoveryPointFile][topicPartition{log.Topic, log.Partition}] = base
+		d.mu.Unlock()
+	}
 	return nil
+}
+
+// lastSegment is the offset at which the last segment of a log begins; false if there is none.
+func lastSegment(from fs.FS, folder string) (base int64, ok bool) {
+	entries, err := fs.ReadDir(from, folder) // by name, which is by offset
+	if err != nil {
+		return 0, false
+	}
+	for _, e := range entries {
+		if at, is := parseFileName(e.Name(), logSuffix); is {
+			base, ok = at, true
+		}
+	}
+	return base, ok
 }
 
 func (d *Dir) copyFolder(from fs.FS, folder string, indexes bool) error {
@@ -51,7 +72,7 @@ func (d *Dir) copyFolder(from fs.FS, folder string, indexes bool) error {
 	}
 	for _, e := range entries {
 		suffix := path.Ext(e.Name())
-		if !e.Type().IsRegular() || suffix == deletedSuffix || suffix == cleanedSuffix || !indexes && slices.Contains(rebuilt, suffix) {
+		if !e.Type().IsRegular() || suffix == deletedSuffix || !indexes && slices.Contains(rebuilt, suffix) {
 			continue
 		}
 		if err := copyFrom(from, path.Join(folder, e.Name()), d.fs, path.Join(tmp, e.Name())); err != nil {

@@ -246,7 +246,7 @@ func (l *Log) loadEnd(s *segment) error {
 		return err
 	}
 	l.damaged = true
-	_, err = l.recoverSegment(s, s.base)
+	_, err = l.recoverSegment(s, s.base, false)
 	return err
 }
 

@@ -32,7 +32,13 @@ func (l *Log) recover() error {
 	first := segmentAt(segments, point-1)
 	for i, s := range segments[first:] {
 		i += first
-		cut, err := l.recoverSegment(s, point)
+		// A segment that is all below the point is looked at for its end alone. The point stays where it is, or crash
+		// after crash it would go back, segment by segment.
+		below := i+1 < len(segments) && segments[i+1].base <= point
+		cut, err := l.recoverSegment(s, point, below)
+		if err == nil && below && !cut {
+			err = errors.Join(s.seal(), s.sync())
+		}
 		if err != nil {
 			return err
 		}
@@ -59,8 +65,9 @@ func (l *Log) recover() error {
 }
 
 // recoverSegment checks a segment from the last index entry below the recovery point on, cuts it behind the last
-// good batch, and says whether anything was cut. Index entries behind that are written anew.
-func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
+// good batch, and says whether anything was cut. Index entries behind that are written anew. synced says that the
+// caller makes them durable before anything else happens.
+func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h, err := s.open()
@@ -73,7 +80,7 @@ func (l *Log) recoverSegment(s *segment, point int64) (cut bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if anchor.size == 0 && point > s.base && s.size > 0 {
+	if anchor.size == 0 && point > s.base && s.size > 0 && !synced {
 		// Entries that a later recovery would believe are about to be written anew, unsynced.
 		if err := l.dir.lowerRecoveryPoint(l, s.base); err != nil {
 			return false, err
