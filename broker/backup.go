@@ -119,6 +119,9 @@ func (c Config) writeBackup(ctx context.Context, w io.Writer) (err error) {
 	}
 	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
 	defer func() { err = errors.Join(err, b.end()) }()
+	if err := b.refuseKafkas(); err != nil {
+		return err
+	}
 	if err := b.openStore(ctx); err != nil {
 		return err
 	}

@@ -170,6 +170,9 @@ func (b *broker) listen() error {
 }
 
 func (b *broker) openDirs() error {
+	if err := b.refuseKafkas(); err != nil {
+		return err
+	}
 	for _, path := range b.Values.LogDirs() {
 		d, err := logstore.OpenDir(vfs.OS{}, path, logstore.DirOptions{
 			NodeID:                 b.nodeID,

@@ -35,6 +35,9 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	}
 	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
 	defer func() { err = errors.Join(err, b.end()) }()
+	if err := b.refuseSame(from); err != nil {
+		return err
+	}
 	if err := b.startOffline(ctx, source.clusterID); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,6 +254,38 @@ func TestImportRefuses(t *testing.T) {
 		if kvs, _, err := store.Range(t.Context(), "meta/topics/"); err != nil || len(kvs) > 0 {
 			t.Errorf("%s: %d topics, %v", name, len(kvs), err)
 		}
+	}
+}
+
+// TestApacheKafkasDirectory: whoever names the directory of an Apache Kafka as this broker's own, by its server.properties
+// perhaps, changes nothing in it, whatever the command.
+func TestApacheKafkasDirectory(t *testing.T) {
+	from, _ := kafkaDirectory(t)
+	before := snapshotOf(t, from)
+	own := offlineConfig(t, from, controller.NewMemStore())
+	logsOnly := offlineConfig(t, from, controller.NewMemStore())
+	var err error
+	if logsOnly.Values, _, err = config.Parse(config.Properties{"log.dirs": from, "metadata.log.dir": t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for name, c := range map[string]struct {
+		run  func() error
+		want string
+	}{
+		"import":                      {func() error { return Import(t.Context(), own, []string{from}, &out) }, "both what is imported and where to"},
+		"import, the metadata apart":  {func() error { return Import(t.Context(), logsOnly, []string{from + "/."}, &out) }, "both what is imported and where to"},
+		"recover":                     {func() error { return Recover(t.Context(), own, &out) }, "Apache Kafka's own"},
+		"backup":                      {func() error { return Backup(t.Context(), own, filepath.Join(t.TempDir(), "b"), &out) }, "Apache Kafka's own"},
+		"no command: it is to be run": {func() error { return Run(t.Context(), own) }, "Apache Kafka's own"},
+	} {
+		if err := c.run(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	after := snapshotOf(t, from)
+	if !maps.Equal(before, after) {
+		t.Errorf("%d files before, %d after, or others", len(before), len(after))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"blumfeld/broker/kafkadir"
 	"blumfeld/logstore"
 )
 
@@ -27,6 +28,38 @@ func (b *broker) startOffline(ctx context.Context, clusterID string) error {
 		return err
 	}
 	return b.startGroups(ctx)
+}
+
+// refuseKafkas is an error if the metadata directory is that of an Apache Kafka, by whose server.properties this broker
+// was perhaps started: to open it would leave our files among Kafka's, and to open its logs would mark them as in use.
+func (b *broker) refuseKafkas() error {
+	dir := b.Values.MetadataDir()
+	is, err := kafkadir.HasMetadata(os.DirFS(dir))
+	if err == nil && is {
+		err = fmt.Errorf("%s is Apache Kafka's own: `blumfeld import DIR…` copies what is in it to other directories", filepath.Join(dir, metadataFolder))
+	}
+	return err
+}
+
+// refuseSame is an error if a directory is to be imported into itself, under whatever names.
+func (b *broker) refuseSame(from []string) error {
+	for _, to := range append(b.Values.LogDirs(), b.Values.MetadataDir()) {
+		ours, err := os.Stat(to)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, path := range from {
+			if theirs, err := os.Stat(path); err != nil {
+				return err
+			} else if os.SameFile(ours, theirs) {
+				return fmt.Errorf("%s is both what is imported and where to", path)
+			}
+		}
+	}
+	return nil
 }
 
 // openLog opens a log with the broker's settings; they matter little, for nothing is written to it. All that it holds

@@ -59,6 +59,15 @@ const frameVersion = 1
 // snapshotName: the end offset of what the snapshot holds, and the epoch of its last record.
 var snapshotName = regexp.MustCompile(`^(\d{20})-\d{10}\.checkpoint$`)
 
+// HasMetadata says whether fsys holds a MetadataFolder that is Apache Kafka's, with a metadata log in it.
+func HasMetadata(fsys fs.FS) (bool, error) {
+	entries, err := fs.ReadDir(fsys, MetadataFolder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(entries, isSegment), err
+}
+
 // ReadMetadata reads the newest snapshot of the metadata log and what came after it. fsys is the directory that holds
 // MetadataFolder; an error wrapping fs.ErrNotExist says that it holds none.
 func ReadMetadata(fsys fs.FS) (*Metadata, error) {
@@ -67,7 +76,7 @@ func ReadMetadata(fsys fs.FS) (*Metadata, error) {
 		return nil, err
 	}
 	r := replay{topics: make(map[[16]byte]*Topic), configs: make(map[resource]map[string]string)}
-	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return segmentName.MatchString(e.Name()) }) {
+	if !slices.ContainsFunc(entries, isSegment) {
 		return nil, fmt.Errorf("%s has no segment of a metadata log: %w", MetadataFolder, fs.ErrNotExist)
 	}
 	snapshot, from := "", int64(0)

@@ -15,6 +15,8 @@ import (
 // segmentName is what a segment in use is called; those that a cleaner or a deletion is busy with have a suffix more.
 var segmentName = regexp.MustCompile(`^\d{20}\.log$`)
 
+func isSegment(e fs.DirEntry) bool { return segmentName.MatchString(e.Name()) }
+
 // ReadLog calls visit with every batch of a partition's folder, in order of offsets. The batch is valid until visit
 // returns. An error of visit ends the walk and is returned.
 func ReadLog(fsys fs.FS, folder string, visit func(batch.Batch) error) error {
@@ -24,7 +26,7 @@ func ReadLog(fsys fs.FS, folder string, visit func(batch.Batch) error) error {
 	}
 	var segments []string
 	for _, e := range entries {
-		if segmentName.MatchString(e.Name()) {
+		if isSegment(e) {
 			segments = append(segments, path.Join(folder, e.Name()))
 		}
 	}
