@@ -155,17 +155,20 @@ func listLogs(path string, dir fs.FS, logs map[string][]sourceLog) error {
 
 // logsOf puts the logs of a topic in order; each partition has to have one.
 func logsOf(t kafkadir.Topic, found []sourceLog) ([]sourceLog, error) {
-	logs := make([]sourceLog, t.Partitions)
+	byPartition := make(map[int32]sourceLog, len(found)) // not as many as the metadata claims
 	for _, l := range found {
-		if l.TopicID == t.ID && l.Partition < t.Partitions {
-			logs[l.Partition] = l
+		if l.TopicID == t.ID {
+			byPartition[l.Partition] = l
 		}
 	}
-	for n, l := range logs {
-		if l.dir == nil {
+	var logs []sourceLog
+	for n := range t.Partitions {
+		l, ok := byPartition[n]
+		if !ok {
 			return nil, fmt.Errorf("partition %d of topic %s is in none of the directories: "+
 				"only a broker that has all partitions can be imported; name all its log.dirs", n, t.Name)
 		}
+		logs = append(logs, l)
 	}
 	return logs, nil
 }
@@ -274,7 +277,7 @@ func (b *broker) commitAll(ctx context.Context, commits []kafkadir.Commit, topic
 	}
 	byGroup := make(map[string][]group.OffsetToCommit)
 	for _, c := range commits {
-		if c.Partition < partitions[c.Topic] {
+		if c.Partition >= 0 && c.Partition < partitions[c.Topic] {
 			byGroup[c.Group] = append(byGroup[c.Group], group.OffsetToCommit{
 				Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, LeaderEpoch: c.LeaderEpoch, Metadata: c.Metadata,
 			})

@@ -18,6 +18,7 @@ import (
 	"blumfeld/broker/config"
 	"blumfeld/broker/kafkadir"
 	"blumfeld/controller"
+	"blumfeld/logstore"
 	"blumfeld/protocol/batch"
 )
 
@@ -91,6 +92,8 @@ func kafkaDirectory(t *testing.T) (dir string, id [16]byte) {
 	value.Version, value.Offset, value.LeaderEpoch, value.Metadata = 3, 3, -1, "mine"
 	o.Add(batch.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)})
 	key.Topic = "gone"
+	o.Add(batch.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)})
+	key.Group, key.Partition = "no such partition", -1
 	o.Add(batch.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)})
 	writeSegment(t, dir, "__consumer_offsets-0", o.Build())
 	return dir, id
@@ -254,6 +257,15 @@ func TestImportRefuses(t *testing.T) {
 		if kvs, _, err := store.Range(t.Context(), "meta/topics/"); err != nil || len(kvs) > 0 {
 			t.Errorf("%s: %d topics, %v", name, len(kvs), err)
 		}
+	}
+}
+
+// TestImportOfMorePartitionsThanLogs: what metadata claims is not allocated before it is found.
+func TestImportOfMorePartitionsThanLogs(t *testing.T) {
+	claimed := kafkadir.Topic{Name: "t", ID: [16]byte{1}, Partitions: 1<<31 - 1}
+	found := sourceLog{FoundLog: logstore.FoundLog{Topic: "t", TopicID: claimed.ID}, dir: os.DirFS(t.TempDir())}
+	if _, err := logsOf(claimed, []sourceLog{found}); err == nil || !strings.Contains(err.Error(), "partition 1 of topic t") {
+		t.Error(err)
 	}
 }
 
