@@ -117,7 +117,7 @@ func (c Config) writeBackup(ctx context.Context, w io.Writer) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, metadataFolder)); err != nil { // opening would make one
 		return fmt.Errorf("no metadata: %w", err)
 	}
-	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	b := newBroker(c)
 	defer func() { err = errors.Join(err, b.end()) }()
 	if err := b.refuseKafkas(); err != nil {
 		return err

@@ -41,6 +41,7 @@ type Config struct {
 	Logger    *slog.Logger
 	LogLevel  *slog.LevelVar // what Logger lets through, which clients may change (KIP-412)
 	Now       func() time.Time
+	FS        vfs.FS // where log directories are [the operating system's]
 }
 
 // Started says where a broker that serves can be found.
@@ -54,10 +55,10 @@ type Started struct {
 // Run runs a broker until ctx ends, then stops it in an orderly way: no new
 // request is taken, those under way are finished, logs are flushed and marked as
 // cleanly closed. An error before Ready says why it could not start; that ctx
-// ended meanwhile is none.
+// ended meanwhile is none. A later one says that no log directory works any more.
 func Run(ctx context.Context, c Config) error {
 	begun := c.Now()
-	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	b := newBroker(c)
 	defer b.close()
 	if err := b.start(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -72,9 +73,17 @@ func Run(ctx context.Context, c Config) error {
 		NodeID:   b.nodeID,
 		Duration: c.Now().Sub(begun),
 	})
-	<-ctx.Done()
-	c.Logger.Info("stopping")
-	return nil
+	for {
+		select {
+		case <-ctx.Done():
+			c.Logger.Info("stopping")
+			return nil
+		case <-b.dirFailed:
+			if err := b.dropFailedDirs(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // broker holds what Run has started, in the order of start; close ends it in
@@ -86,6 +95,7 @@ type broker struct {
 	tracer      *tracer
 	listeners   []*openListener
 	dirs        []*logstore.Dir
+	dirFailed   chan struct{} // holds an element after one did
 	store       controller.Store
 	controller  *controller.Controller
 	groups      *group.Coordinator
@@ -103,6 +113,13 @@ type broker struct {
 	cancel context.CancelFunc
 }
 
+func newBroker(c Config) *broker {
+	if c.FS == nil {
+		c.FS = vfs.OS{}
+	}
+	return &broker{Config: c, nodeID: int32(c.Values.Int("node.id")), dirFailed: make(chan struct{}, 1)}
+}
+
 func (b *broker) start(ctx context.Context) error {
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
@@ -112,7 +129,10 @@ func (b *broker) start(ctx context.Context) error {
 	if err := b.listen(); err != nil {
 		return err
 	}
-	if err := b.openDirs(); err != nil {
+	if err := b.openDirs(logstore.OpenDirOrOffline); err != nil {
+		return err
+	}
+	if err := b.dropFailedDirs(); err != nil {
 		return err
 	}
 	if err := b.openStore(ctx); err != nil {
@@ -169,27 +189,6 @@ func (b *broker) listen() error {
 	return nil
 }
 
-func (b *broker) openDirs() error {
-	if err := b.refuseKafkas(); err != nil {
-		return err
-	}
-	for _, path := range b.Values.LogDirs() {
-		d, err := logstore.OpenDir(vfs.OS{}, path, logstore.DirOptions{
-			NodeID:                 b.nodeID,
-			CloseThreads:           b.Values.Int("num.recovery.threads.per.data.dir"),
-			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
-			ReservedBytes:          reservedBytes,
-			Now:                    b.Now,
-			Logger:                 b.Logger,
-		})
-		if err != nil {
-			return err
-		}
-		b.dirs = append(b.dirs, d)
-	}
-	return nil
-}
-
 // metadataFolder is the name that Kafka's metadata log has in its directory.
 const metadataFolder = "__cluster_metadata-0"
 
@@ -237,7 +236,7 @@ func (b *broker) startController(ctx context.Context, clusterID string) error {
 	}
 	b.tellOfMinInsync()
 	for _, d := range b.dirs {
-		if err := d.SetClusterID(b.controller.Image().ClusterID()); err != nil {
+		if err := d.SetClusterID(b.controller.Image().ClusterID()); err != nil && d.Offline() == nil {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	b := newBroker(c)
 	defer func() { err = errors.Join(err, b.end()) }()
 	if err := b.refuseSame(from); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // startOffline opens the log directories, the metadata and the groups. Metadata that is new becomes that of clusterID.
 func (b *broker) startOffline(ctx context.Context, clusterID string) error {
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := b.openDirs(); err != nil {
+	if err := b.openDirs(logstore.OpenDir); err != nil {
 		return err
 	}
 	if err := b.openStore(ctx); err != nil {

@@ -22,10 +22,10 @@ func Recover(ctx context.Context, c Config, out io.Writer) error {
 // rebuild fills an empty metadata store by fill, and then brings it together with the logs: a log that no topic claims
 // gets its topic, leader epochs and producer ids go on above those in the logs.
 func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Context, *broker) error) (err error) {
-	b := &broker{Config: c, nodeID: int32(c.Values.Int("node.id"))}
+	b := newBroker(c)
 	defer func() { err = errors.Join(err, b.end()) }()
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := b.openDirs(); err != nil {
+	if err := b.openDirs(logstore.OpenDir); err != nil {
 		return err
 	}
 	if err := b.openStore(ctx); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"blumfeld/broker/config"
 	"blumfeld/controller"
+	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
 )
 
@@ -63,6 +64,17 @@ func startQuiet(t testing.TB) *running {
 
 func run(t testing.TB, properties config.Properties, trace string, store controller.Store) *running {
 	t.Helper()
+	r, err := tryRun(t, nil, properties, trace, store)
+	if err != nil {
+		t.Fatalf("the broker did not start: %v", err)
+	}
+	return r
+}
+
+// tryRun is run with log directories on another file system than the operating
+// system's, if disk is not nil.
+func tryRun(t testing.TB, disk vfs.FS, properties config.Properties, trace string, store controller.Store) (*running, error) {
+	t.Helper()
 	given := config.Properties{"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": t.TempDir()}
 	for k, v := range properties {
 		given[k] = v
@@ -85,13 +97,14 @@ func run(t testing.TB, properties config.Properties, trace string, store control
 			Logger:   slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: level})),
 			LogLevel: level,
 			Now:      time.Now,
+			FS:       disk,
 		})
 	}()
 	select {
 	case s := <-ready:
 		r.addr = s.Address
 	case err := <-r.done:
-		t.Fatalf("the broker did not start: %v", err)
+		return nil, err
 	}
 	t.Cleanup(func() {
 		stop()
@@ -102,7 +115,7 @@ func run(t testing.TB, properties config.Properties, trace string, store control
 			t.Errorf("a handler panicked:\n%s", r.logs)
 		}
 	})
-	return r
+	return r, nil
 }
 
 // end stops the broker and answers what Run returned.

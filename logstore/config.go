@@ -110,6 +110,9 @@ var ErrClosed = errors.New("log is closed")
 // or a full disk forbids. Reads go on, and so do appends once there is room.
 var ErrNoRoom = errors.New("no room on the file system")
 
+// ErrNotOurs is wrapped by the errors about a meta.properties of another node or cluster, or that cannot be read as one.
+var ErrNotOurs = errors.New("log directory is not this broker's")
+
 // ErrOffline is wrapped, together with kerr.KafkaStorageError, by the errors of a directory that met an I/O error.
 var ErrOffline = errors.New("log directory is offline")
 

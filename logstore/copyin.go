@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,7 +25,7 @@ var rebuilt = []string{indexSuffix, timeIndexSuffix}
 //
 // Errors: fs.ErrExist if the log is here already; kerr.KafkaStorageError.
 func (d *Dir) CopyIn(from fs.FS, log FoundLog, indexes bool) error {
-	if err := d.begin(); err != nil {
+	if err := errors.Join(d.usable(), d.begin()); err != nil {
 		return err
 	}
 	folder := log.Folder()

@@ -39,6 +39,9 @@ type DirOptions struct {
 	WarmBytes              int64 // how many of the newest bytes the page cache is trusted to hold [256 MiB]
 	CloseThreads           int   // how many logs Close closes at a time [1]
 
+	// Offline is told, once, that the directory goes offline. It may be called under any lock, and must not wait.
+	Offline func(reason error) // [nobody]
+
 	manual bool // tests run the worker's jobs themselves
 }
 
@@ -86,9 +89,17 @@ type opening struct {
 
 // OpenDir opens a log directory, and makes it if need be. It holds the directory's lock until Close.
 //
-// Errors: one wrapping vfs.ErrLocked if another process has it; one about meta.properties if the directory belongs
-// to another node or cluster; those of the file system.
+// Errors: one wrapping vfs.ErrLocked if another process has it; one wrapping ErrNotOurs about meta.properties if the
+// directory belongs to another node or cluster; those of the file system.
 func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
+	d := newDir(fsys, name, o)
+	if err := d.start(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func newDir(fsys vfs.FS, name string, o DirOptions) *Dir {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -104,22 +115,14 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 	if o.WarmBytes == 0 {
 		o.WarmBytes = 256 << 20
 	}
-	if err := makeDir(fsys, name); err != nil {
-		return nil, err
-	}
-	lock, err := fsys.Lock(path.Join(name, lockFile))
-	if errors.Is(err, vfs.ErrLocked) {
-		return nil, fmt.Errorf("log directory %s is in use by another broker: %w", name, err)
-	}
-	if err != nil {
-		return nil, err
+	if o.Offline == nil {
+		o.Offline = func(error) {}
 	}
 	d := &Dir{
 		fs:        fsys,
 		path:      name,
 		o:         o,
 		logger:    o.Logger.With("dir", name),
-		lock:      lock,
 		room:      room{fs: fsys, path: name, reserved: o.ReservedBytes},
 		warmBytes: o.WarmBytes,
 		logs:      make(map[topicPartition]*opening),
@@ -127,14 +130,30 @@ func OpenDir(fsys vfs.FS, name string, o DirOptions) (*Dir, error) {
 		written:   make(map[string][]byte),
 	}
 	d.SetProducerIDExpiration(o.ProducerIDExpirationMs)
+	return d
+}
+
+// start takes the directory into service.
+func (d *Dir) start() error {
+	if err := makeDir(d.fs, d.path); err != nil {
+		return err
+	}
+	lock, err := d.fs.Lock(path.Join(d.path, lockFile))
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("log directory %s is in use by another broker: %w", d.path, err)
+	}
+	if err != nil {
+		return err
+	}
 	if err := d.load(); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("log directory %s: %w", name, err)
+		return fmt.Errorf("log directory %s: %w", d.path, err)
 	}
-	if !o.manual {
+	d.lock = lock
+	if !d.o.manual {
 		d.worker.start()
 	}
-	return d, nil
+	return nil
 }
 
 // makeDir makes the directory if it is not there, so that it still is after a crash.
@@ -196,10 +215,10 @@ func (d *Dir) loadMeta() error {
 	}
 	m, err := parseMetaProperties(p)
 	if err != nil {
-		return fmt.Errorf("%s: %w", metaPropertiesFile, err)
+		return fmt.Errorf("%s: %w: %w", metaPropertiesFile, err, ErrNotOurs)
 	}
 	if m.nodeID != d.o.NodeID {
-		return fmt.Errorf("%s is of node.id %d, this broker is %d", metaPropertiesFile, m.nodeID, d.o.NodeID)
+		return fmt.Errorf("%s is of node.id %d, this broker is %d: %w", metaPropertiesFile, m.nodeID, d.o.NodeID, ErrNotOurs)
 	}
 	d.meta = m
 	if d.o.ClusterID != "" {
@@ -223,7 +242,7 @@ func (d *Dir) DirectoryID() [16]byte {
 }
 
 // SetClusterID writes the cluster's id to meta.properties, for a directory that has none yet. If it has another, the
-// directory belongs to another cluster, and that is the error.
+// directory belongs to another cluster, and ErrNotOurs is the error; others take the directory offline.
 func (d *Dir) SetClusterID(id string) error {
 	d.metaMu.Lock()
 	defer d.metaMu.Unlock()
@@ -232,11 +251,14 @@ func (d *Dir) SetClusterID(id string) error {
 		return nil
 	case "":
 	default:
-		return fmt.Errorf("%s is of cluster.id %s, this broker is of %s", metaPropertiesFile, d.meta.clusterID, id)
+		return fmt.Errorf("%s is of cluster.id %s, this broker is of %s: %w", metaPropertiesFile, d.meta.clusterID, id, ErrNotOurs)
 	}
 	m := d.meta
 	m.clusterID = id
 	if err := vfs.WriteFileAtomic(d.fs, d.path, d.file(metaPropertiesFile), m.format()); err != nil {
+		if !isTransient(err) {
+			d.fail(err)
+		}
 		return err
 	}
 	d.meta = m
@@ -264,6 +286,9 @@ func (d *Dir) Space() (vfs.Space, error) {
 // Logs lists the logs in the directory by topic and partition, open or not. Nothing is recovered. A directory that
 // cannot be listed goes offline and has none.
 func (d *Dir) Logs() []FoundLog {
+	if d.Offline() != nil {
+		return nil
+	}
 	found, err := List(d.fs, d.path)
 	if err != nil {
 		d.fail(err)
@@ -346,7 +371,7 @@ func (d *Dir) Delete(l *Log) error {
 // must not be open.
 func (d *Dir) Stray(topic string, partition int32) error {
 	tp := topicPartition{topic, partition}
-	if err := d.begin(); err != nil {
+	if err := errors.Join(d.usable(), d.begin()); err != nil {
 		return err
 	}
 	d.forget(tp)
@@ -435,7 +460,14 @@ func (d *Dir) Close() error {
 	d.closed = true
 	d.mu.Unlock()
 	d.worker.stop()
+	known := d.Offline() != nil
 	err := d.close()
+	if known {
+		err = nil // it was said when the directory went offline
+	}
+	if d.lock == nil {
+		return err
+	}
 	return errors.Join(err, d.lock.Close())
 }
 
@@ -535,29 +567,6 @@ func (d *Dir) begin() error {
 // ClosedInOrder says whether the directory was closed in order before it was opened now. If not, records that had been
 // acknowledged may be gone, and others may take their offsets.
 func (d *Dir) ClosedInOrder() bool { return d.clean }
-
-// Offline returns why the directory is offline, nil if it is not.
-func (d *Dir) Offline() error {
-	if err := d.offline.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// fail takes the directory offline. Whatever is on disk stays as it is: there is no telling what a disk that failed
-// once did with it.
-func (d *Dir) fail(err error) {
-	if d.offline.CompareAndSwap(nil, &err) {
-		d.logger.Error("log directory goes offline", "error", err)
-	}
-}
-
-func (d *Dir) usable() error {
-	if err := d.Offline(); err != nil {
-		return fmt.Errorf("%s: %w (%w): %w", d.path, ErrOffline, err, kerr.KafkaStorageError)
-	}
-	return nil
-}
 
 func (d *Dir) file(name string) string { return path.Join(d.path, name) }
 func (d *Dir) nowMs() int64            { return d.o.Now().UnixMilli() }

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,13 +84,21 @@ func (s *Set) plan(image *controller.Image, t *controller.Topic, h *hosted) (wor
 	return work
 }
 
-// place chooses the directory of a partition: where its log was found, else
-// where the fewest partitions are, as Kafka does.
+// place chooses the directory of a partition: where its log was found, else of
+// those that work the one where the fewest partitions are, as Kafka does.
 func (s *Set) place(topic string, partition int32) *logstore.Dir {
 	at := place{topic, partition}
 	d := s.placed[at]
 	if d == nil {
-		d = slices.MinFunc(s.opts.Dirs, func(a, b *logstore.Dir) int { return s.load[a] - s.load[b] })
+		works := func(d *logstore.Dir) int {
+			if d.Offline() != nil {
+				return 1
+			}
+			return 0
+		}
+		d = slices.MinFunc(s.opts.Dirs, func(a, b *logstore.Dir) int {
+			return cmp.Or(works(a)-works(b), s.load[a]-s.load[b])
+		})
 		s.placed[at] = d
 		s.load[d]++
 	}
@@ -117,7 +127,7 @@ func (s *Set) open(work []opening, atATime int) {
 
 func (s *Set) openOne(o opening) {
 	log, err := o.dir.Open(o.topic.Name, o.partition, o.topic.ID, o.settings.Log)
-	if err != nil {
+	if err != nil && !errors.Is(err, logstore.ErrOffline) { // of those offline enough was said
 		s.opts.Logger.Error("a log cannot be opened; its partition is offline",
 			"topic", o.topic.Name, "partition", o.partition, "dir", o.dir.Path(), "err", err)
 	}
@@ -144,7 +154,7 @@ func (s *Set) lead(image *controller.Image, defaultsChanged bool) {
 				continue
 			}
 			p.configure(settings.Log, settings.MinInsyncReplicas)
-			if err := p.Apply(t.Partitions[n]); err != nil {
+			if err := p.Apply(t.Partitions[n]); err != nil && !errors.Is(err, logstore.ErrOffline) {
 				s.opts.Logger.Error("a partition cannot take its role", "topic", t.Name, "partition", n, "err", err)
 			}
 		}
@@ -205,5 +215,31 @@ func (s *Set) adopt(image *controller.Image) {
 				s.opts.Logger.Error("a stray log cannot be renamed", "topic", found.Topic, "partition", found.Partition, "err", err)
 			}
 		}
+	}
+	s.placeLost(image)
+}
+
+// placeLost gives the partitions whose logs were not found to a directory that is
+// offline, if there is one: they may lie there, and an empty log elsewhere would
+// take their place for good. (Kafka's LogManager.getOrCreateLog.) Without such a
+// directory they are new.
+func (s *Set) placeLost(image *controller.Image) {
+	i := slices.IndexFunc(s.opts.Dirs, func(d *logstore.Dir) bool { return d.Offline() != nil })
+	if i < 0 {
+		return
+	}
+	offline, lost := s.opts.Dirs[i], 0
+	for t := range image.Topics() {
+		for n, state := range t.Partitions {
+			at := place{t.Name, int32(n)}
+			if s.placed[at] == nil && slices.Contains(state.Replicas, s.opts.NodeID) {
+				s.placed[at] = offline
+				s.load[offline]++
+				lost++
+			}
+		}
+	}
+	if lost > 0 {
+		s.opts.Logger.Error("partitions are offline: their logs are in no directory that works", "partitions", lost)
 	}
 }

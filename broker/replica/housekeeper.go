@@ -95,6 +95,9 @@ func (h *Housekeeper) expireProducers() {
 }
 
 func (h *Housekeeper) checkpoint(d *logstore.Dir) {
+	if d.Offline() != nil {
+		return
+	}
 	if err := d.Checkpoint(); err != nil {
 		h.opts.Logger.Error("checkpoint failed", "dir", d.Path(), "err", err)
 	}

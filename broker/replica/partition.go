@@ -90,8 +90,7 @@ func (p *Partition) Apply(s controller.PartitionState) error {
 		p.advance(0)
 	}
 	if newEpoch {
-		p.commits.wakeAll()
-		p.waiters.add(everything)
+		p.wake()
 	}
 	return nil
 }
@@ -113,6 +112,11 @@ func (p *Partition) stop() {
 	p.mu.Lock()
 	p.stopped = true
 	p.mu.Unlock()
+	p.wake()
+}
+
+// wake has everybody who waits look again.
+func (p *Partition) wake() {
 	p.commits.wakeAll()
 	p.waiters.add(everything)
 }

@@ -25,7 +25,7 @@ type Settings struct {
 // SetOptions configures a Set.
 type SetOptions struct {
 	NodeID int32
-	Dirs   []*logstore.Dir // at least one; a new partition goes where the fewest are
+	Dirs   []*logstore.Dir // at least one; a new partition goes where the fewest are, of those that work
 	// Settings computes a topic's effective configuration from the image.
 	Settings func(*controller.Image, *controller.Topic) Settings
 	// RecoveryThreads is how many logs of one directory are opened at a time
@@ -83,7 +83,7 @@ func (s *Set) Dirs() []*logstore.Dir { return s.opts.Dirs }
 
 // Get answers the partition, or UNKNOWN_TOPIC_OR_PARTITION if the image has
 // none such, NOT_LEADER_OR_FOLLOWER if it lives on other brokers only, and
-// KAFKA_STORAGE_ERROR if its log could not be opened.
+// KAFKA_STORAGE_ERROR if its log could not be opened or its directory is offline.
 func (s *Set) Get(topic string, partition int32) (*Partition, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -92,6 +92,9 @@ func (s *Set) Get(topic string, partition int32) (*Partition, error) {
 		return nil, kerr.UnknownTopicOrPartition
 	}
 	if p := h.partitions[partition]; p != nil {
+		if err := h.dirs[partition].Offline(); err != nil {
+			return nil, fmt.Errorf("%w: %s is offline: %w", kerr.KafkaStorageError, h.dirs[partition].Path(), err)
+		}
 		return p, nil
 	}
 	if err := h.failed[partition]; err != nil {
@@ -133,12 +136,22 @@ func (s *Set) GetByID(id TopicID, topic string, partition int32) (*Partition, er
 
 // All yields every partition that is served here, in no particular order.
 func (s *Set) All() iter.Seq[*Partition] {
+	return s.where(func(d *logstore.Dir) bool { return d.Offline() == nil })
+}
+
+// InDir yields the partitions whose logs lie in d, whether it works or not.
+func (s *Set) InDir(d *logstore.Dir) iter.Seq[*Partition] {
+	return s.where(func(other *logstore.Dir) bool { return other == d })
+}
+
+// where yields the partitions whose logs were opened in certain directories.
+func (s *Set) where(in func(*logstore.Dir) bool) iter.Seq[*Partition] {
 	return func(yield func(*Partition) bool) {
 		s.mu.RLock()
 		var all []*Partition
 		for _, h := range s.topics {
-			for _, p := range h.partitions {
-				if p != nil {
+			for i, p := range h.partitions {
+				if p != nil && in(h.dirs[i]) {
 					all = append(all, p)
 				}
 			}
@@ -152,24 +165,11 @@ func (s *Set) All() iter.Seq[*Partition] {
 	}
 }
 
-// InDir yields the partitions whose logs lie in d.
-func (s *Set) InDir(d *logstore.Dir) iter.Seq[*Partition] {
-	return func(yield func(*Partition) bool) {
-		s.mu.RLock()
-		var all []*Partition
-		for _, h := range s.topics {
-			for i, p := range h.partitions {
-				if p != nil && h.dirs[i] == d {
-					all = append(all, p)
-				}
-			}
-		}
-		s.mu.RUnlock()
-		for _, p := range all {
-			if !yield(p) {
-				return
-			}
-		}
+// Wake has everybody who waits for something in a directory look again: it went
+// offline, and they find that out.
+func (s *Set) Wake(d *logstore.Dir) {
+	for p := range s.InDir(d) {
+		p.wake()
 	}
 }
 
@@ -209,7 +209,7 @@ func (s *Set) publish(image *controller.Image) {
 // Stop ends the service of every partition. The logs stay open: the
 // directories close them.
 func (s *Set) Stop() {
-	for p := range s.All() {
+	for p := range s.where(func(*logstore.Dir) bool { return true }) {
 		p.stop()
 	}
 }

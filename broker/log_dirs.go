@@ -1,0 +1,61 @@
+package broker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"blumfeld/logstore"
+	"blumfeld/logstore/vfs"
+)
+
+// openDirs opens the directories of log.dirs. With logstore.OpenDir all of them
+// have to work, with OpenDirOrOffline those that do not are offline.
+func (b *broker) openDirs(open func(vfs.FS, string, logstore.DirOptions) (*logstore.Dir, error)) error {
+	if err := b.refuseKafkas(); err != nil {
+		return err
+	}
+	for _, path := range b.Values.LogDirs() {
+		d, err := open(b.FS, path, logstore.DirOptions{
+			NodeID:                 b.nodeID,
+			CloseThreads:           b.Values.Int("num.recovery.threads.per.data.dir"),
+			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
+			ReservedBytes:          reservedBytes,
+			Now:                    b.Now,
+			Logger:                 b.Logger,
+			Offline: func(error) {
+				select {
+				case b.dirFailed <- struct{}{}:
+				default: // whoever takes the one that is there looks at all directories
+				}
+			},
+		})
+		if err != nil {
+			return err
+		}
+		b.dirs = append(b.dirs, d)
+	}
+	return nil
+}
+
+// dropFailedDirs is called when a log directory went offline: who waits for
+// something in it is told. It is an error that none is left (as in Kafka, where
+// the process halts).
+func (b *broker) dropFailedDirs() error {
+	var reasons []string
+	for _, d := range b.dirs {
+		reason := d.Offline()
+		if reason == nil {
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %v", d.Path(), reason))
+		if b.set != nil {
+			b.set.Wake(d)
+		}
+	}
+	if len(reasons) == len(b.dirs) {
+		slices.Sort(reasons)
+		return fmt.Errorf("all log directories have failed: %s", strings.Join(reasons, "; "))
+	}
+	return nil
+}
