@@ -258,14 +258,16 @@ func (l *Log) roll(base, now int64) (*segment, error) {
 	if err := old.seal(); err != nil {
 		return nil, err
 	}
-	seg, err := l.createSegment(base, now)
-	if err != nil {
-		return nil, err
-	}
 	// The snapshot at the base of each segment is where replay of it starts. That of an offset that was never
 	// written to, behind a gap, is the state at the end.
 	l.producers.end = base
 	if err := l.writeSnapshot(); err != nil {
+		return nil, err
+	}
+	// The segment comes last: if the roll fails, the old one goes on behind base, and a file of that name would end the
+	// log there for the next start.
+	seg, err := l.createSegment(base, now)
+	if err != nil {
 		return nil, err
 	}
 	list := append(segments[:len(segments):len(segments)], seg)
@@ -282,8 +284,15 @@ func (l *Log) renew(s *segment, now int64) error {
 	return errors.Join(s.offsets.truncate(s.fs, 0), s.times.truncate(s.fs, 0))
 }
 
+// createSegment makes an empty segment, or nothing.
 func (l *Log) createSegment(base, now int64) (*segment, error) {
 	s := newSegment(l, l.path, base)
+	for _, x := range []*index{&s.offsets, &s.times} {
+		if err := l.dir.removeIfExists(x.path); err != nil {
+			return nil, err
+		}
+		x.known = true
+	}
 	f, err := l.dir.fs.Create(s.path)
 	if err != nil {
 		return nil, err
@@ -291,7 +300,7 @@ func (l *Log) createSegment(base, now int64) (*segment, error) {
 	// A file of that name can only be what a crash left of a segment that never came to be.
 	if err := f.Truncate(0); err != nil {
 		f.Close()
-		return nil, err
+		return nil, errors.Join(err, l.dir.removeIfExists(s.path))
 	}
 	s.file = newHandle(f)
 	s.created, s.modTime, s.hasMaxTime = now, now, true
@@ -299,13 +308,6 @@ func (l *Log) createSegment(base, now int64) (*segment, error) {
 	cfg := l.cfg.Load()
 	if j := min(cfg.SegmentJitterMs, cfg.SegmentMs); j > 0 {
 		s.jitterMs = l.dir.random(j)
-	}
-	for _, x := range []*index{&s.offsets, &s.times} {
-		if err := l.dir.removeIfExists(x.path); err != nil {
-			f.Close()
-			return nil, err
-		}
-		x.known = true
 	}
 	l.namesDirty.Store(true)
 	return s, nil

@@ -100,6 +100,56 @@ func TestShortWrite(t *testing.T) {
 	}
 }
 
+// TestFailedRoll: a roll that fails halfway leaves nothing that the next start takes for the end of the log. (It did: an
+// empty segment, which ended a log that had gone on in the one before.)
+func TestFailedRoll(t *testing.T) {
+	for _, kind := range []vfs.OpKind{vfs.OpCreate, vfs.OpTruncate, vfs.OpWrite, vfs.OpRemove} {
+		for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix, snapshotSuffix} {
+			t.Run(string(kind)+suffix, func(t *testing.T) {
+				mem, clk := vfs.NewMem(nil), &clock{startMs}
+				rolling := false
+				fsys := vfs.Inject(mem, func(op vfs.Op) error {
+					if rolling && op.Kind == kind && strings.HasSuffix(op.Path, suffix) {
+						return syscall.ENOSPC
+					}
+					return nil
+				})
+				d := openTestDir(t, fsys, clk)
+				l := openTestLog(t, d, smallConfig())
+				put := func(v string) {
+					b := records(1, startMs, v)
+					if _, err := l.AppendAsLeader(b, 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				put("a")
+				rolling = true
+				_, err := l.Roll(clk.ms)
+				rolling = false
+				if err != nil && !errors.Is(err, ErrNoRoom) {
+					t.Fatal(err)
+				}
+				put("b")
+				put("c")
+				killed := mem.Clone()
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				for how, mem := range map[string]*vfs.Mem{"stop": mem, "kill": killed} {
+					d := openTestDir(t, mem, clk)
+					l := openTestLog(t, d, smallConfig())
+					if got := strings.Join(values(t, l, 0), ""); got != "abc" || l.Offsets().LogEnd != 3 {
+						t.Errorf("after a %s: records %s, %+v", how, got, l.Offsets())
+					}
+					if err := d.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestEveryFault fails each operation in turn, once, during the same piece of work. Whatever happens then, what was
 // acknowledged is there after a restart, in order, and nothing that was refused is.
 func TestEveryFault(t *testing.T) {

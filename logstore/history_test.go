@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
@@ -17,27 +18,39 @@ var (
 	historySeed  = flag.Uint64("seed", 0, "replay the one history with this seed")
 	historyCount = flag.Int("histories", 60, "how many random histories to run")
 	historySteps = flag.Int("steps", 150, "how many steps a history has")
+	historyTime  = flag.Duration("for", 0, "run random histories for so long, instead of a number of them")
 )
 
-// TestHistories runs random histories of a log (append, roll, flush, truncate, retain, clean, checkpoint, stop, kill,
-// crash) against a model that is a list of batches, and compares all that can be asked of a log. A failure prints
-// its seed; -seed replays it.
+// TestHistories runs random histories of a log (append, roll, flush, truncate, retain, clean, checkpoint, full disk, a
+// failing operation, stop, kill, crash) against a model that is a list of batches, and compares all that can be asked of
+// a log. A failure prints its seed; -seed replays it.
 func TestHistories(t *testing.T) {
+	var ran tally
 	if *historySeed != 0 {
-		runHistory(t, *historySeed)
+		runHistory(t, *historySeed, &ran)
 		return
 	}
-	n := *historyCount
+	n, began := *historyCount, time.Now()
 	if testing.Short() {
 		n = 10
 	}
 	first := rand.Uint64() >> 16
-	for i := range n {
-		seed := first + uint64(i)
-		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runHistory(t, seed) }) {
+	t.Logf("seeds from %d on", first)
+	for i := 0; i < n || time.Since(began) < *historyTime; i++ {
+		// Not t.Run, which would keep a result for each of a hundred thousand.
+		if runHistory(t, first+uint64(i), &ran); t.Failed() {
 			return
 		}
 	}
+	t.Log(ran)
+}
+
+// tally counts what histories were made of.
+type tally struct{ histories, steps, stops, kills, crashes, faults, offline, full, refused int }
+
+func (n tally) String() string {
+	return fmt.Sprintf("%d histories of %d steps, %d stops, %d kills, %d crashes, %d injected faults of which %d took the directory offline, "+
+		"%d full disks with %d refused appends", n.histories, n.steps, n.stops, n.kills, n.crashes, n.faults, n.offline, n.full, n.refused)
 }
 
 // history is the model beside the real thing.
@@ -51,6 +64,8 @@ type history struct {
 	cfg   Config
 	epoch int32
 	steps []string // for the report
+	ran   *tally
+	fault fault
 
 	batches []batch.Batch // all that ever were, below start too; ascending
 	start   int64
@@ -78,8 +93,9 @@ type history struct {
 	forgetful bool
 }
 
-func runHistory(t *testing.T, seed uint64) {
-	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), clk: &clock{startMs}, epoch: 1, sequences: map[int64]int32{}}
+func runHistory(t *testing.T, seed uint64, ran *tally) {
+	ran.histories++
+	h := &history{t: t, ran: ran, rng: rand.New(rand.NewPCG(seed, 1)), clk: &clock{startMs}, epoch: 1, sequences: map[int64]int32{}}
 	defer func() {
 		if t.Failed() {
 			for _, s := range h.steps[max(0, len(h.steps)-60):] {
@@ -93,6 +109,12 @@ func runHistory(t *testing.T, seed uint64) {
 	h.cfg.IndexIntervalBytes = h.rng.IntN(300)
 	h.cfg.SegmentIndexBytes = 8 * (4 + h.rng.IntN(40))
 	h.cfg.RetentionMs = 5000
+	if h.rng.IntN(3) == 0 {
+		h.cfg.FlushMessages = 1 + h.rng.Int64N(12)
+	}
+	if h.rng.IntN(3) == 0 {
+		h.cfg.FlushMs = h.rng.Int64N(500)
+	}
 	if h.cfg.Compact = h.rng.IntN(2) == 0; h.cfg.Compact {
 		h.cfg.Delete = h.rng.IntN(2) == 0
 		h.cfg.MinCleanableRatio = h.rng.Float64() / 2
@@ -121,16 +143,21 @@ func (h *history) must(err error) {
 	}
 }
 
-func (h *history) open(fsys vfs.FS) {
-	d, err := OpenDir(fsys, "/data", DirOptions{NodeID: 1, Now: h.clk.now, ProducerIDExpirationMs: math.MaxInt64, manual: true,
-		Random: func(n int64) int64 { return n / 2 }, Logger: slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+func (h *history) open(mem *vfs.Mem) {
+	d, err := h.openDir(mem)
 	h.must(err)
 	h.dir = d
 	h.log, err = d.Open("t", 0, testTopicID, h.cfg)
 	h.must(err)
 }
 
+func (h *history) openDir(mem *vfs.Mem) (*Dir, error) {
+	return OpenDir(vfs.Inject(mem, h.fault.inject), "/data", DirOptions{NodeID: 1, Now: h.clk.now, ProducerIDExpirationMs: math.MaxInt64, manual: true,
+		Random: func(n int64) int64 { return n / 2 }, Logger: slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))})
+}
+
 func (h *history) step() {
+	h.ran.steps++
 	h.clk.ms += h.rng.Int64N(50)
 	if h.rng.IntN(5) == 0 {
 		h.note("background")
@@ -158,6 +185,8 @@ func (h *history) step() {
 		}
 		h.must(h.log.Flush())
 		h.durable = h.end
+	case p < 67:
+		h.flushIfDue()
 	case p < 71:
 		h.truncate()
 	case p < 74:
@@ -182,9 +211,13 @@ func (h *history) step() {
 		h.check()
 	case p < 88:
 		h.clean()
+	case p < 89:
+		h.fullDisk()
 	case p < 92:
+		h.failOnce()
+	case p < 94:
 		h.reopen("stop")
-	case p < 96:
+	case p < 97:
 		h.reopen("kill")
 	default:
 		h.reopen("crash")
@@ -232,6 +265,7 @@ func (h *history) append() {
 	}
 	h.batches = append(h.batches, b)
 	h.end = b.LastOffset() + 1
+	h.flushedIfMany()
 	if b.HasProducerID() && h.rng.IntN(3) == 0 {
 		again := slices.Clone(b)
 		again.Stamp(0, -1)
@@ -260,6 +294,7 @@ func (h *history) replicate() {
 	if err := h.log.AppendAsFollower(run); err != nil {
 		h.t.Errorf("replicate: %v", err)
 	}
+	h.flushedIfMany()
 }
 
 func (h *history) truncate() {
@@ -345,9 +380,13 @@ func (h *history) reopen(how string) {
 	h.durable = max(h.durable, min(point, h.end))
 	next := h.mem
 	switch how {
+	case "stop":
+		h.ran.stops++
 	case "kill":
+		h.ran.kills++
 		next = h.mem.Clone()
 	case "crash":
+		h.ran.crashes++
 		next = h.mem.CrashClone(h.rng)
 	}
 	if err := h.dir.Close(); err != nil {

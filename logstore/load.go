@@ -371,10 +371,18 @@ func (l *Log) reloadProducers() error {
 	l.lastSnapshot = from
 	segments := *l.segments.Load()
 	for _, s := range segments[segmentAt(segments, from):] {
-		err := s.scanBatches(from, func(_ *cursor, h header) (bool, error) {
-			if h.b.BaseOffset() >= from {
-				l.producers.apply(h.b)
+		err := s.scanBatches(from, func(c *cursor, h header) (bool, error) {
+			if h.b.BaseOffset() < from {
+				return true, nil
 			}
+			b := h.b
+			if b.IsControl() {
+				var err error
+				if b, err = c.whole(h); err != nil {
+					return false, err
+				}
+			}
+			l.producers.apply(b)
 			return true, nil
 		})
 		if errors.Is(err, kerr.CorruptMessage) {

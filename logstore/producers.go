@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"maps"
@@ -140,7 +141,7 @@ func (s *producerState) check(b batch.Batch) (dup producerBatch, isDup bool, err
 	return producerBatch{}, false, nil
 }
 
-// apply takes note of a batch in the log. Only its header is looked at. Batches must come in the order of offsets.
+// apply takes note of a batch in the log. Only its header is looked at, but for control batches. Batches must come in the order of offsets.
 func (s *producerState) apply(b batch.Batch) {
 	s.end = b.LastOffset() + 1
 	if !b.HasProducerID() {
@@ -157,6 +158,9 @@ func (s *producerState) apply(b batch.Batch) {
 	}
 	p.lastTimestamp = b.MaxTimestamp()
 	if b.IsControl() {
+		if epoch, ok := coordinatorEpoch(b); ok {
+			p.coordinatorEpoch = epoch
+		}
 		s.endTxn(id, p)
 		return
 	}
@@ -170,6 +174,18 @@ func (s *producerState) apply(b batch.Batch) {
 		p.txnStart = b.BaseOffset()
 		s.beginTxn(openTxn{start: p.txnStart, producerID: id})
 	}
+}
+
+// coordinatorEpoch is what the marker of a transaction's end says: its value is a version, int16, and the epoch, int32
+// (Kafka's EndTransactionMarker).
+func coordinatorEpoch(b batch.Batch) (epoch int32, ok bool) {
+	for rec, err := range b.Records() {
+		if err != nil || len(rec.Value) < 6 {
+			break
+		}
+		return int32(binary.BigEndian.Uint32(rec.Value[2:])), true
+	}
+	return 0, false
 }
 
 func (s *producerState) beginTxn(t openTxn) {

@@ -2,6 +2,7 @@ package logstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -218,7 +219,11 @@ func (s *script) do(command string, a args) (string, error) {
 	case "producers":
 		var text strings.Builder
 		for _, p := range s.log.Producers() {
-			fmt.Fprintf(&text, "%d: epoch %d, sequence %d, transaction %d\n", p.ProducerID, p.Epoch, p.LastSequence, p.CurrentTxnStartOffset)
+			fmt.Fprintf(&text, "%d: epoch %d, sequence %d, transaction %d", p.ProducerID, p.Epoch, p.LastSequence, p.CurrentTxnStartOffset)
+			if p.CoordinatorEpoch >= 0 {
+				fmt.Fprintf(&text, ", coordinator %d", p.CoordinatorEpoch)
+			}
+			text.WriteByte('\n')
 		}
 		return text.String(), nil
 	case "expire":
@@ -381,7 +386,8 @@ func (s *script) batch(a args) batch.Batch {
 		if a["marker"] == "commit" {
 			kind = 1
 		}
-		w.Add(batch.Record{Timestamp: startMs + s.num(a, "ts", 0), Key: []byte{0, 0, 0, kind}, Value: make([]byte, 6)})
+		w.Add(batch.Record{Timestamp: startMs + s.num(a, "ts", 0), Key: []byte{0, 0, 0, kind},
+			Value: binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(s.num(a, "coordinator", 0)))})
 		return w.Build()
 	}
 	keys := strings.Split(a["keys"], ",") // a key with a minus behind it is a tombstone
