@@ -150,6 +150,41 @@ func TestFailedRoll(t *testing.T) {
 	}
 }
 
+// TestFlushFailsHalfway: a flush that could not write an index has flushed nothing, and the next one does. (It did not:
+// the records counted as synced.)
+func TestFlushFailsHalfway(t *testing.T) {
+	mem, clk := vfs.NewMem(nil), &clock{startMs}
+	full := false
+	d := openTestDir(t, vfs.Inject(mem, func(op vfs.Op) error {
+		if full && op.Kind == vfs.OpWrite && strings.HasSuffix(op.Path, indexSuffix) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}), clk)
+	defer d.Close()
+	l := openTestLog(t, d, smallConfig())
+	for i := range 5 {
+		if _, err := l.AppendAsLeader(records(2, startMs, fmt.Sprint(i)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full = true
+	if err := l.Flush(); !errors.Is(err, ErrNoRoom) {
+		t.Fatalf("flush: %v", err)
+	}
+	full = false
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(20) {
+		d := openTestDir(t, mem.CrashClone(rand.New(rand.NewPCG(seed, 0))), clk)
+		if got := strings.Join(values(t, openTestLog(t, d, smallConfig()), 0), ""); got != "0011223344" {
+			t.Errorf("after a crash: records %s", got)
+		}
+		d.Close()
+	}
+}
+
 // TestEveryFault fails each operation in turn, once, during the same piece of work. Whatever happens then, what was
 // acknowledged is there after a restart, in order, and nothing that was refused is.
 func TestEveryFault(t *testing.T) {

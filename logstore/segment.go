@@ -521,22 +521,14 @@ func (s *segment) sync() error {
 			files, marks = append(files, h), append(marks, unsynced)
 		}
 	}
-	if s.unsynced {
-		if _, err := s.open(); err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		note(s.file, &s.unsynced)
+	// All that can fail comes before the first file is noted: a note is undone by its sync alone.
+	if err := s.writeUnsynced(); err != nil {
+		s.mu.Unlock()
+		return err
 	}
-	for _, x := range []*index{&s.offsets, &s.times} {
-		if x.unsynced {
-			if err := errors.Join(x.open(s.fs), x.flush(s.fs)); err != nil {
-				s.mu.Unlock()
-				return err
-			}
-			note(x.file, &x.unsynced)
-		}
-	}
+	note(s.file, &s.unsynced)
+	note(s.offsets.file, &s.offsets.unsynced)
+	note(s.times.file, &s.times.unsynced)
 	s.mu.Unlock()
 	var first error
 	for i, h := range files {
@@ -551,4 +543,23 @@ func (s *segment) sync() error {
 		h.release()
 	}
 	return first
+}
+
+// writeUnsynced opens the files that are to be synced and writes the index entries that are not in them yet. Called
+// under mu.
+func (s *segment) writeUnsynced() error {
+	if s.unsynced {
+		if _, err := s.open(); err != nil {
+			return err
+		}
+	}
+	for _, x := range []*index{&s.offsets, &s.times} {
+		if !x.unsynced {
+			continue
+		}
+		if err := errors.Join(x.open(s.fs), x.flush(s.fs)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -73,8 +73,30 @@ type offsetsPartition struct {
 	open      map[int64][]offsetChange             // by producer id: what awaits its marker
 }
 
-// commitMarker is the type of a control record that commits (Kafka's ControlRecordType).
-const commitMarker = 1
+// Types of control records that end a transaction (Kafka's ControlRecordType).
+const (
+	abortMarker  = 0
+	commitMarker = 1
+)
+
+// markerType reads a control record's key: version and type, both int16. It is -1 if that cannot be read.
+func markerType(key []byte) int16 {
+	if len(key) < 4 {
+		return -1
+	}
+	return int16(binary.BigEndian.Uint16(key[2:]))
+}
+
+// IsAbort says whether a batch is the marker of an aborted transaction.
+func IsAbort(b batch.Batch) bool {
+	if !b.IsControl() {
+		return false
+	}
+	for rec, err := range b.Records() {
+		return err == nil && markerType(rec.Key) == abortMarker
+	}
+	return false
+}
 
 func (p *offsetsPartition) batch(b batch.Batch) error {
 	for rec, err := range b.Records() {
@@ -100,9 +122,9 @@ func (p *offsetsPartition) batch(b batch.Batch) error {
 	return nil
 }
 
-// end ends the open transaction of a producer. A marker's key is version and type, both int16.
+// end ends the open transaction of a producer.
 func (p *offsetsPartition) end(producer int64, key []byte) {
-	if len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == commitMarker {
+	if markerType(key) == commitMarker {
 		for _, c := range p.open[producer] {
 			p.apply(c)
 		}
