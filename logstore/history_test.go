@@ -490,7 +490,7 @@ func (h *history) adopt(got []batch.Batch, promised int64, o Offsets) {
 	}
 	for _, b := range h.batches {
 		if b.BaseOffset() >= o.LogStart && b.LastOffset() < promised && !slices.ContainsFunc(got, func(g batch.Batch) bool { return string(g) == string(b) }) {
-			h.t.Errorf("flushed batch at %d is gone after a crash", b.BaseOffset())
+			h.t.Errorf("flushed batch at %d is gone after a crash: the log has%s", b.BaseOffset(), describe(got))
 		}
 	}
 	// What recovery cut off is cut off durably by the next flush; until then another crash may bring it back.

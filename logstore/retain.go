@@ -118,6 +118,9 @@ func (l *Log) deleteFiles(segments []*segment) error {
 	var first error
 	for _, s := range segments {
 		s.retire()
+		if first != nil {
+			continue // one that stays must not stay alone: the next start would find a log with a hole
+		}
 		for _, name := range []string{s.path, s.offsets.path, s.times.path, fileName(l.path, s.base, txnIndexSuffix)} {
 			if err := out(name); err != nil && first == nil {
 				first = err
