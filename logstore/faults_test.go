@@ -185,6 +185,38 @@ func TestFlushFailsHalfway(t *testing.T) {
 	}
 }
 
+// TestTruncationFailsHalfway: a truncation that finds no room to copy what a reader holds must not be appended to. (It
+// was, behind the batches that should have gone.)
+func TestTruncationFailsHalfway(t *testing.T) {
+	mem, clk := vfs.NewMem(nil), &clock{startMs}
+	d := openTestDir(t, mem, clk)
+	l := openTestLog(t, d, smallConfig())
+	for i := range 5 {
+		if _, err := l.AppendAsLeader(records(2, startMs, fmt.Sprint(i)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := l.Read(0, 10, 1<<20, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.SetCapacity(mem.Used())
+	if err := l.TruncateTo(6); !errors.Is(err, ErrNoRoom) {
+		t.Fatalf("truncate: %v", err)
+	}
+	held.Release()
+	mem.SetCapacity(0)
+	if _, err := l.AppendAsLeader(records(2, startMs, "new"), 1); !errors.Is(err, ErrOffline) {
+		t.Errorf("append: %v", err)
+	}
+	d.Close()
+	d = openTestDir(t, mem.Clone(), clk)
+	defer d.Close()
+	if got := strings.Join(values(t, openTestLog(t, d, smallConfig()), 0), ""); got != "0011223344" {
+		t.Errorf("records %s", got)
+	}
+}
+
 // TestEveryFault fails each operation in turn, once, during the same piece of work. Whatever happens then, what was
 // acknowledged is there after a restart, in order, and nothing that was refused is.
 func TestEveryFault(t *testing.T) {

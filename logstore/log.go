@@ -209,6 +209,15 @@ func (l *Log) failed(doing string, err error) error {
 	return fmt.Errorf("%s-%d: %s: %w: %w", l.tp.topic, l.tp.partition, doing, err, kerr.KafkaStorageError)
 }
 
+// failedHalfway is failed where what is in memory and what is in the files have parted. That does not pass, not even
+// when there is room again: the directory goes offline, and the next start goes by the files.
+func (l *Log) failedHalfway(doing string, err error) error {
+	if err != nil {
+		l.dir.fail(fmt.Errorf("%s-%d: %s: %w", l.tp.topic, l.tp.partition, doing, err))
+	}
+	return l.failed(doing, err)
+}
+
 // touch is called before the first change of the log since it was opened or closed cleanly.
 func (l *Log) touch() error {
 	if l.dirty.Load() {

@@ -58,14 +58,14 @@ func (l *Log) TruncateTo(offset int64) error {
 	list := segments[: keep+1 : keep+1]
 	l.segments.Store(&list)
 	if err := l.discardAll(segments[keep+1:]); err != nil {
-		return l.failed("truncate", err)
+		return l.failedHalfway("truncate", err)
 	}
 	if err := seg.truncate(pos, offset); err != nil {
-		return l.failed("truncate", err)
+		return l.failedHalfway("truncate", err)
 	}
 	l.epochs.truncateFromEnd(offset)
 	if err := l.reloadProducers(); err != nil {
-		return l.failed("truncate", err)
+		return l.failedHalfway("truncate", err)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if l.closed.Load() {
 		return errClosed(l.tp.name())
 	}
-	return l.failed("truncate", l.startAnew(offset))
+	return l.failedHalfway("truncate", l.startAnew(offset))
 }
 
 // startAnew replaces all segments by an empty one. Called under mu, or before anybody knows the log.
