@@ -3,6 +3,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 60s
 ROUNDS ?= 50
+HISTORIES ?= 10m
 SEED ?= 0
 
 .DEFAULT_GOAL := help
@@ -39,5 +40,6 @@ compat: ## real clients; QUICK=1 for a selection, COMPAT_ADDR=host:port for anot
 bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); ROWS=groups,start-up for some; table in integration/bench/RESULTS.md
 	go run ./integration/bench -rows "$(ROWS)" -out integration/bench/RESULTS.md
 
-torture: ## kill -9 in the middle of writes, rebalances and commits, ROUNDS=50 times each; SEED=n repeats a run
+torture: ## random histories of a log for HISTORIES=10m; kill -9 in the middle of writes, rebalances and commits, ROUNDS=50 times each; SEED=n repeats a run
+	go test ./logstore -count=1 -timeout 90m -v -run '^TestHistories$$' -for $(HISTORIES) -seed $(SEED)
 	go test ./integration -count=1 -timeout 90m -v -run '^TestKilled' -rounds $(ROUNDS) -seed $(SEED)
