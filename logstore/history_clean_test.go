@@ -68,10 +68,11 @@ func (h *history) modelClean(done Cleaned) {
 			last[p.ProducerID] = h.log.lastOffsetOf(p.ProducerID)
 		}
 	}
-	got := h.fileBatches()
+	// Below what was read after a crash may lie anything that ever was there.
+	got := slices.DeleteFunc(h.fileBatches(), func(b batch.Batch) bool { return b.LastOffset() < h.unseen })
 	var model []batch.Batch
 	for _, b := range h.batches {
-		if b.BaseOffset() < first {
+		if b.BaseOffset() < first || b.LastOffset() < h.unseen {
 			model = append(model, b) // retention had removed it, and a crash may bring that back
 			continue
 		}
