@@ -293,17 +293,43 @@ func (c *Controller) alterList(r ConfigResource, configs map[string]string, op C
 	if !ok {
 		value = def
 	}
-	list := splitList(value)
-	for _, v := range splitGiven(op.Value) {
-		at := slices.Index(list, v)
-		switch {
-		case op.Kind == ConfigAppend && at < 0:
-			list = append(list, v)
-		case op.Kind == ConfigSubtract && at >= 0:
-			list = slices.Delete(list, at, at+1)
-		}
+	list, given := splitList(value), splitGiven(op.Value)
+	if op.Kind == ConfigAppend {
+		list = appendMissing(list, given)
+	} else {
+		list = subtract(list, given)
 	}
 	return strings.Join(list, ","), nil
+}
+
+// appendMissing and subtract look elements up in a map: a value can have 16,000 of them.
+func appendMissing(list, given []string) []string {
+	has := make(map[string]bool, len(list)+len(given))
+	for _, v := range list {
+		has[v] = true
+	}
+	for _, v := range given {
+		if !has[v] {
+			has[v] = true
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// subtract removes the first of each that is given, as often as it is.
+func subtract(list, given []string) []string {
+	remove := make(map[string]int, len(given))
+	for _, v := range given {
+		remove[v]++
+	}
+	return slices.DeleteFunc(list, func(v string) bool {
+		if remove[v] == 0 {
+			return false
+		}
+		remove[v]--
+		return true
+	})
 }
 
 func splitList(value string) []string {

@@ -53,6 +53,8 @@ func TestAlterConfigs(t *testing.T) {
 		{"delete", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigDelete, Key: "a", Null: true}, {Kind: ConfigDelete, Key: "none"}}}, "NONE", map[string]string{"cleanup.policy": "delete"}},
 		{"append", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "cleanup.policy", Value: "compact,delete"}}}, "NONE", map[string]string{"cleanup.policy": "delete,compact", "a": "1"}},
 		{"append to the default", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "list", Value: "z,x"}}}, "NONE", map[string]string{"cleanup.policy": "delete", "a": "1", "list": "x,y,z"}},
+		{"append what comes twice", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigAppend, Key: "list", Value: "x,z,z"}}}, "NONE", map[string]string{"cleanup.policy": "delete", "a": "1", "list": "x,y,z"}},
+		{"subtract what comes twice", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigSubtract, Key: "list", Value: "y,y"}}}, "NONE", map[string]string{"cleanup.policy": "delete", "a": "1", "list": "x"}},
 		{"subtract", ConfigChange{Resource: topicT, Ops: []ConfigOp{{Kind: ConfigSubtract, Key: "list", Value: "x,none"}}}, "NONE", map[string]string{"cleanup.policy": "delete", "a": "1", "list": "y"}},
 		{"replace", ConfigChange{Resource: topicT, Replace: true, Ops: []ConfigOp{set("b", "2")}}, "NONE", map[string]string{"b": "2"}},
 		{"replace by nothing", ConfigChange{Resource: topicT, Replace: true}, "NONE", nil},

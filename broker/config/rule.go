@@ -93,7 +93,8 @@ func invalid(value, name, why string) error {
 
 // Parse answers the value in its normal form, the one in which DescribeConfigs
 // prints it: white space trimmed, numbers without leading zeros, lists without
-// blanks and, if there is a rule for their elements, without repeated ones. The error's text is that of Kafka's ConfigException.
+// blanks and, if there is a rule for their elements, without repeated ones. The
+// error's text is that of Kafka's ConfigException.
 //
 // A class is any name: there is no Java here that could look for it.
 func (d *Def) Parse(value string) (string, error) {
@@ -148,13 +149,13 @@ func (d *Def) Validate(value string) error {
 }
 
 // distinct are the elements in the order in which they come first (KIP-1161).
-func distinct(elems []string) (out []string) {
-	for _, e := range elems {
-		if !slices.Contains(out, e) {
-			out = append(out, e)
-		}
-	}
-	return out
+func distinct(elems []string) []string {
+	seen := make(map[string]bool, len(elems))
+	return slices.DeleteFunc(elems, func(e string) bool {
+		again := seen[e]
+		seen[e] = true
+		return again
+	})
 }
 
 // javaSpace is what String.trim of Java takes off.
