@@ -13,9 +13,9 @@ import (
 )
 
 // sameShard returns another group that the shard of this one owns.
-func sameShard(c *Coordinator, group string) string {
+func sameShard(c *Coordinator, group, name string) string {
 	for i := 0; ; i++ {
-		if other := fmt.Sprint("neighbour", i); c.shard(other) == c.shard(group) {
+		if other := fmt.Sprint(name, i); c.shard(other) == c.shard(group) {
 			return other
 		}
 	}
@@ -27,7 +27,7 @@ func TestTooLargeForTheStore(t *testing.T) {
 	store, cl := controller.NewMemStore(), newClock()
 	c := open(t, store, cl, nil)
 	member := stable(t, c, cl, "g", "t")
-	other := sameShard(c, "g")
+	other := sameShard(c, "g", "neighbour")
 	neighbour := stable(t, c, cl, other, "t")
 	large := consumer("g", "client", member, "t")
 	large.Protocols[0].Metadata = append(large.Protocols[0].Metadata, make([]byte, controller.MaxTxnBytes)...)
@@ -85,7 +85,7 @@ func TestVanished(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			cl := newClock()
 			c := open(t, controller.NewMemStore(), cl, nil)
-			other := sameShard(c, "g")
+			other := sameShard(c, "g", "neighbour")
 			neighbour := stable(t, c, cl, other, "t")
 			beats := func(d time.Duration, group, member string, generation int32, want error) {
 				t.Helper()
@@ -169,6 +169,10 @@ func TestVanished(t *testing.T) {
 			// members and offsets is forgotten.
 			cl.pass(c, time.Hour)
 			cl.pass(c, time.Hour)
+			// What was to be written before is written when this is.
+			if errs := commit(t, c, sameShard(c, "g", "later"), "", -1, OffsetToCommit{"t", 0, 1, -1, ""}); errs[0] != nil {
+				t.Fatal(errs[0])
+			}
 			c.ask(c.shard("g"), func(s *shard, _ error) {
 				if len(s.alarms) != 0 || s.groups["g"] != nil {
 					t.Errorf("%d alarms; left in memory: %+v", len(s.alarms), s.groups["g"])
@@ -215,7 +219,7 @@ func TestManyProtocols(t *testing.T) {
 	const members, protocols = 20, 10_000
 	cl := newClock()
 	c := open(t, controller.NewMemStore(), cl, nil)
-	other := sameShard(c, "g")
+	other := sameShard(c, "g", "neighbour")
 	neighbour := stable(t, c, cl, other, "t")
 	list := make([]Protocol, protocols)
 	for i := range list {
