@@ -5,9 +5,10 @@ FUZZTIME ?= 60s
 ROUNDS ?= 50
 HISTORIES ?= 10m
 SEED ?= 0
+PARTITIONS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz lint compat bench torture
+.PHONY: help build test race fuzz lint compat bench torture scale
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ compat: ## real clients; QUICK=1 for a selection, COMPAT_ADDR=host:port for anot
 
 bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); ROWS=groups,start-up for some; table in integration/bench/RESULTS.md
 	go run ./integration/bench -rows "$(ROWS)" -out integration/bench/RESULTS.md
+
+scale: ## PARTITIONS=10000 on one broker: memory, open files, mappings, start and stop; Linux
+	go test ./integration -count=1 -timeout 15m -v -run '^TestManyPartitions$$' -partitions $(PARTITIONS)
 
 torture: ## random histories of a log for HISTORIES=10m; kill -9 in the middle of writes, rebalances and commits, ROUNDS=50 times each; SEED=n repeats a run
 	go test ./logstore -count=1 -timeout 90m -v -run '^TestHistories$$' -for $(HISTORIES) -seed $(SEED)

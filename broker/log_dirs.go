@@ -15,12 +15,14 @@ func (b *broker) openDirs(open func(vfs.FS, string, logstore.DirOptions) (*logst
 	if err := b.refuseKafkas(); err != nil {
 		return err
 	}
+	files := segmentFiles()
 	for _, path := range b.Values.LogDirs() {
 		d, err := open(b.FS, path, logstore.DirOptions{
 			NodeID:                 b.nodeID,
 			CloseThreads:           b.Values.Int("num.recovery.threads.per.data.dir"),
 			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
 			ReservedBytes:          reservedBytes,
+			Files:                  files,
 			Now:                    b.Now,
 			Logger:                 b.Logger,
 			Offline: func(error) {
@@ -36,6 +38,14 @@ func (b *broker) openDirs(open func(vfs.FS, string, logstore.DirOptions) (*logst
 		b.dirs = append(b.dirs, d)
 	}
 	return nil
+}
+
+// segmentFiles bounds what the logs may have open: half of the descriptors that
+// the process may have, the others are for connections; and a quarter of the
+// mappings, for the Go runtime and etcd have theirs.
+func segmentFiles() *logstore.OpenFiles {
+	files, mappings := vfs.Limits()
+	return logstore.NewOpenFiles(min(files/2, logstore.DefaultOpenFiles), mappings/4)
 }
 
 // dropFailedDirs is called when a log directory went offline: who waits for

@@ -287,22 +287,23 @@ func (l *Log) renew(s *segment, now int64) error {
 // createSegment makes an empty segment, or nothing.
 func (l *Log) createSegment(base, now int64) (*segment, error) {
 	s := newSegment(l, l.path, base)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, x := range []*index{&s.offsets, &s.times} {
 		if err := l.dir.removeIfExists(x.path); err != nil {
 			return nil, err
 		}
 		x.known = true
 	}
-	f, err := l.dir.fs.Create(s.path)
-	if err != nil {
+	var err error
+	if s.file, err = s.fs.openFile(s.path, true); err != nil {
 		return nil, err
 	}
 	// A file of that name can only be what a crash left of a segment that never came to be.
-	if err := f.Truncate(0); err != nil {
-		f.Close()
+	if err := s.file.f.Truncate(0); err != nil {
+		s.abandon()
 		return nil, errors.Join(err, l.dir.removeIfExists(s.path))
 	}
-	s.file = newHandle(f)
 	s.created, s.modTime, s.hasMaxTime = now, now, true
 	s.unsynced = true
 	cfg := l.cfg.Load()

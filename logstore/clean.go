@@ -329,12 +329,11 @@ func (l *Log) createCleaned(base int64) (*segment, error) {
 	}
 	s.hasMaxTime, s.unsynced = true, true
 	s.offsets.known, s.times.known = true, true
-	f, err := l.openFile(s.path, true)
-	if err != nil {
-		return nil, err
-	}
-	s.file = newHandle(f)
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	s.file, err = s.fs.openFile(s.path, true)
+	return s, err
 }
 
 // dropCleaned removes what a cleaning made that is given up. After a swap that came far enough to be believed by the

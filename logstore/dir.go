@@ -34,10 +34,11 @@ type DirOptions struct {
 	Now       func() time.Time
 	Random    func(n int64) int64 // in [0, n); for segment.jitter.ms [math/rand]
 
-	ProducerIDExpirationMs int64 // producer.id.expiration.ms [86,400,000]
-	ReservedBytes          int64 // appends are refused while less is free on the file system [no limit]
-	WarmBytes              int64 // how many of the newest bytes the page cache is trusted to hold [256 MiB]
-	CloseThreads           int   // how many logs Close closes at a time [1]
+	ProducerIDExpirationMs int64      // producer.id.expiration.ms [86,400,000]
+	ReservedBytes          int64      // appends are refused while less is free on the file system [no limit]
+	WarmBytes              int64      // how many of the newest bytes the page cache is trusted to hold [256 MiB]
+	Files                  *OpenFiles // bounds the open files; several directories may share it [DefaultOpenFiles, DefaultMappings]
+	CloseThreads           int        // how many logs Close closes at a time [1]
 
 	// Offline is told, once, that the directory goes offline. It may be called under any lock, and must not wait.
 	Offline func(reason error) // [nobody]
@@ -118,6 +119,9 @@ func newDir(fsys vfs.FS, name string, o DirOptions) *Dir {
 	if o.Offline == nil {
 		o.Offline = func(error) {}
 	}
+	if o.Files == nil {
+		o.Files = NewOpenFiles(DefaultOpenFiles, DefaultMappings)
+	}
 	d := &Dir{
 		fs:        fsys,
 		path:      name,
@@ -152,6 +156,7 @@ func (d *Dir) start() error {
 	d.lock = lock
 	if !d.o.manual {
 		d.worker.start()
+		d.after(sweepInterval.Milliseconds(), d.sweepFiles)
 	}
 	return nil
 }

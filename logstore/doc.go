@@ -50,7 +50,8 @@
 //     are read by pread, their newest entries from memory. A file that somebody cuts is an error, never a fault.
 //   - A batch that this process has not written is held against its checksum before it is served for the first time;
 //     see verify.go.
-//   - An idle log has no open file, no mapping and no goroutine. A directory has one goroutine (see worker.go).
+//   - A log that nobody uses for a minute or two has no open file and no mapping, and never a goroutine. How many files
+//     and mappings there are is bounded, by [OpenFiles]. A directory has one goroutine (see worker.go).
 //   - Nothing read from a file is trusted for its size: allocation is bounded by the length of the file, and for
 //     small files by a constant.
 //
@@ -69,6 +70,7 @@
 //	Log.flushMu    one flush, truncation, swap or deletion at a time; may be held over a sync
 //	Log.mu         the writer; not held over a sync, but for the copy in segment.truncate
 //	segment.mu     sizes, indexes, handles of one segment; not held over reads of records
+//	OpenFiles.mu   which segments have open files; segments' mu are only tried under it
 //	handle.mu, room.mu, worker.mu, Log.hwMu, epochCache.mu, Dir.mu    leaves
 //
 // Dir.checkpointMu, Dir.beginMu, Dir.metaMu and Dir.nameMu are held over the syncs that they are about; of these a

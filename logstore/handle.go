@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -12,15 +13,16 @@ import (
 // open, every reader one more. The last to leave closes the descriptor and unmaps, so neither truncation nor
 // deletion ever pulls a file from under a reader.
 type handle struct {
-	f    vfs.File
-	refs atomic.Int32
+	f     vfs.File
+	files *OpenFiles // which counts it
+	refs  atomic.Int32
 
 	mu   sync.Mutex // leaf
 	maps []vfs.Mapping
 }
 
-func newHandle(f vfs.File) *handle {
-	h := &handle{f: f}
+func newHandle(f vfs.File, files *OpenFiles) *handle {
+	h := &handle{f: f, files: files}
 	h.refs.Store(1)
 	return h
 }
@@ -42,8 +44,10 @@ func (h *handle) release() {
 	for _, m := range h.maps {
 		_ = m.Unmap()
 	}
+	h.files.mappings.Add(-int64(len(h.maps)))
 	h.maps = nil
 	_ = h.f.Close()
+	h.files.files.Add(-1)
 }
 
 // A growing file is mapped anew at four times the size; the old mappings, which readers may still hold, go with the
@@ -54,20 +58,20 @@ const (
 )
 
 // mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file: if somebody has cut
-// it, touching the pages behind its end would be a fault, and what is left of the last one reads as zeros.
+// it, touching the pages behind its end would be a fault, and what is left of the last one reads as zeros. The caller
+// holds a reference.
 func (h *handle) mapped(pos int64, n int) ([]byte, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	end := pos + int64(n)
 	if size, err := h.f.Size(); err != nil {
 		return nil, err
 	} else if size < end {
 		return nil, io.ErrUnexpectedEOF
 	}
-	if k := len(h.maps); k > 0 {
-		if p := h.maps[k-1].Bytes(); int64(len(p)) >= end {
-			return p[pos:end:end], nil
-		}
+	if p := h.mapping(end); p != nil {
+		return p[pos:end:end], nil
+	}
+	if !h.files.reserveMapping() {
+		return nil, errTooManyMappings
 	}
 	size := int64(minMapping)
 	for size < end {
@@ -75,8 +79,26 @@ func (h *handle) mapped(pos int64, n int) ([]byte, error) {
 	}
 	m, err := h.f.Map(size)
 	if err != nil {
+		h.files.mappings.Add(-1)
 		return nil, err
 	}
-	h.maps = append(h.maps, m)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.maps = append(h.maps, m) // two readers at once may both have made one
 	return m.Bytes()[pos:end:end], nil
+}
+
+// errTooManyMappings says that there can be no mapping now.
+var errTooManyMappings = errors.New("too many mappings")
+
+// mapping returns the newest mapping if it reaches up to end.
+func (h *handle) mapping(end int64) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if k := len(h.maps); k > 0 {
+		if p := h.maps[k-1].Bytes(); int64(len(p)) >= end {
+			return p
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -81,11 +82,11 @@ func (x *index) open(fsys opener) error {
 	if x.file != nil {
 		return nil
 	}
-	f, err := fsys.openFile(x.path, !x.exists)
+	h, err := fsys.openFile(x.path, !x.exists)
 	if err != nil {
 		return err
 	}
-	x.file, x.exists = newHandle(f), true
+	x.file, x.exists = h, true
 	return nil
 }
 
@@ -150,6 +151,16 @@ func (x *index) closeFile() {
 		x.file.release()
 		x.file = nil
 	}
+}
+
+// shrink drops the entries that are in the file from memory.
+func (x *index) shrink() {
+	if x.written == x.n {
+		x.tail = nil
+	} else {
+		x.tail = bytes.Clone(x.tail[(x.written-x.tailFrom)*x.width:])
+	}
+	x.tailFrom = x.written
 }
 
 // last returns the newest entry, valid until the next call; nil if there is none.

@@ -175,16 +175,19 @@ func (l *Log) usable() error {
 	return l.dir.usable()
 }
 
-// openFile implements opener.
-func (l *Log) openFile(name string, create bool) (vfs.File, error) {
+// openFile opens a file of a segment.
+func (l *Log) openFile(name string, create bool) (*handle, error) {
 	if create {
 		l.namesDirty.Store(true)
-		return l.dir.fs.Create(name)
 	}
-	return l.dir.fs.Open(name)
+	return l.dir.o.Files.open(func() (vfs.File, error) {
+		if create {
+			return l.dir.fs.Create(name)
+		}
+		return l.dir.fs.Open(name)
+	})
 }
 
-// rename implements opener.
 func (l *Log) rename(oldName, newName string) error {
 	l.namesDirty.Store(true)
 	return l.dir.fs.Rename(oldName, newName)

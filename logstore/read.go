@@ -9,8 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Slice is a run of whole batches in a file. It holds the file open until Release; truncation, retention and
-// deletion leave its bytes alone. The zero value is empty, and may be released too.
+// Slice is a run of whole batches in a file. It holds the file open until Release, or has a copy if it is small and many
+// files are open; truncation, retention and deletion leave its bytes alone. The zero value is empty, and may be released
+// too.
 //
 // A Slice is a value with one owner: copies share the one reference, and exactly one of them is to be released,
 // once.
@@ -18,7 +19,8 @@ type Slice struct {
 	// Aborted are the aborted transactions in the run, for readers of committed data.
 	Aborted []AbortedTxn
 
-	file    *handle
+	file    *handle // nil if copied
+	copied  []byte
 	pos     int64
 	n       int
 	warm    bool
@@ -32,8 +34,8 @@ func (s Slice) Len() int { return s.n }
 // AppendTo reads the bytes and appends them to dst. After an error, kerr.KafkaStorageError or, if the file has become
 // shorter behind our back, kerr.CorruptMessage, it returns dst as it was.
 func (s Slice) AppendTo(dst []byte) ([]byte, error) {
-	if s.n == 0 {
-		return dst, nil
+	if s.file == nil {
+		return append(dst, s.copied...), nil
 	}
 	have := len(dst)
 	if cap(dst)-have < s.n {
@@ -51,7 +53,10 @@ func (s Slice) AppendTo(dst []byte) ([]byte, error) {
 // Mapped returns the bytes through a read-only mapping, valid until Release, if they were written so recently that
 // touching them will not wait for the disk. Otherwise, or if nothing could be mapped, use AppendTo.
 func (s Slice) Mapped() ([]byte, bool) {
-	if !s.warm || s.n == 0 {
+	if s.file == nil {
+		return s.copied, s.n > 0
+	}
+	if !s.warm {
 		return nil, false
 	}
 	p, err := s.file.mapped(s.pos, s.n)
@@ -91,6 +96,21 @@ func (l *Log) Extent(from, limit int64) (bytes int, err error) {
 	return sl.Len(), nil
 }
 
+// copyBelow is the size in bytes up to which a slice is copied rather than have its file open while many others are:
+// one answer may hold slices of as many logs as there are.
+const copyBelow = 64 << 10
+
+// copy reads the slice, which does not need its file any more.
+func (s Slice) copy() (Slice, error) {
+	p, err := s.AppendTo(nil)
+	s.file.release()
+	if err != nil {
+		return Slice{}, err
+	}
+	s.file, s.copied = nil, p
+	return s, nil
+}
+
 // run is what a reader asks for.
 type run struct {
 	from, limit int64 // offsets
@@ -127,6 +147,9 @@ func (l *Log) read(r run) (Slice, error) {
 					break
 				}
 				return Slice{}, l.failed("read", err)
+			}
+			if sl.n > 0 && sl.n <= copyBelow && !r.unverified && l.dir.o.Files.crowded() {
+				return sl.copy()
 			}
 			return sl, nil
 		}

@@ -71,5 +71,10 @@ func isNoSpace(err error) bool {
 
 // isTransient says whether an operation failed for a reason that is not the disk's.
 func isTransient(err error) bool {
-	return isNoSpace(err) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
+	return isNoSpace(err) || isOutOfDescriptors(err) || errors.Is(err, syscall.ENOMEM)
+}
+
+// isOutOfDescriptors says whether no file can be opened before another is closed.
+func isOutOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

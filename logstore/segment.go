@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -44,12 +43,6 @@ func parseFileName(name, suffix string) (offset int64, ok bool) {
 	return int64(n), err == nil
 }
 
-// opener is what segments need of the log: its file system.
-type opener interface {
-	openFile(name string, create bool) (vfs.File, error)
-	rename(oldName, newName string) error
-}
-
 // segment is one .log file with its indexes.
 //
 // All fields below mu are guarded by it. It is held for look-ups in memory, for the pwrite of an index entry and for
@@ -59,14 +52,15 @@ type opener interface {
 // Invariants: size and next change together; [0, size) of the file are whole batches with ascending offsets, all
 // below next; every offset index entry is (last offset, position) of one of them.
 type segment struct {
-	fs       opener
-	base     int64 // no offset in it is smaller
+	fs       opener // whose methods are called under mu
+	base     int64  // no offset in it is smaller
 	path     string
 	jitterMs int64 // taken off segment.ms, so that not all segments roll at once
 	created  int64 // ms
 
 	mu       sync.Mutex
-	file     *handle // nil while closed
+	file     *handle // nil while closed; closed only when nobody else has it, as truncate must know
+	used     bool    // since OpenFiles came by
 	size     int64   // bytes
 	next     int64   // the offset behind the last batch
 	cut      int     // how often the segment was truncated; readers compare
@@ -86,11 +80,12 @@ type segment struct {
 	warmth       []int64 // see warm.go
 	ownFrom      int64   // from here on this process has written or checked the file
 	verified     spans   // what it has checked before that; see verify.go
+
+	place int // in OpenFiles' circle, from 1; 0 for none. Guarded by OpenFiles.mu
 }
 
-func newSegment(fs opener, dir string, base int64) *segment {
-	return &segment{
-		fs:      fs,
+func newSegment(l *Log, dir string, base int64) *segment {
+	s := &segment{
 		base:    base,
 		path:    fileName(dir, base, logSuffix),
 		next:    base,
@@ -98,20 +93,38 @@ func newSegment(fs opener, dir string, base int64) *segment {
 		offsets: index{path: fileName(dir, base, indexSuffix), width: offsetEntryWidth},
 		times:   index{path: fileName(dir, base, timeIndexSuffix), width: timeEntryWidth},
 	}
+	s.fs = opener{l, s}
+	return s
+}
+
+// opener opens files for a segment, which is known to hold some from then on.
+type opener struct {
+	log *Log
+	s   *segment
+}
+
+func (o opener) openFile(name string, create bool) (*handle, error) {
+	h, err := o.log.openFile(name, create)
+	if err == nil {
+		o.s.used = true
+		o.log.dir.o.Files.add(o.s)
+	}
+	return h, err
 }
 
 // open opens the .log if it is closed; errMoved for a segment that was removed, whose name may be another's by now.
 // Called under mu.
 func (s *segment) open() (*handle, error) {
+	s.used = true
 	if s.file == nil {
 		if s.removed {
 			return nil, errMoved
 		}
-		f, err := s.fs.openFile(s.path, false)
+		h, err := s.fs.openFile(s.path, false)
 		if err != nil {
 			return nil, err
 		}
-		s.file = newHandle(f)
+		s.file = h
 	}
 	return s.file, nil
 }
@@ -132,16 +145,38 @@ func (s *segment) acquire() (h *handle, size, next int64, err error) {
 func (s *segment) closeFiles() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.abandon()
+	s.offsets.tail, s.offsets.tailFrom = nil, s.offsets.n
+	s.times.tail, s.times.tailFrom = nil, s.times.n
+	s.recent = recent{}
+	s.warmth = nil
+}
+
+// abandon gives up the segment's own references. Called under mu.
+func (s *segment) abandon() {
+	s.fs.log.dir.o.Files.remove(s)
 	if s.file != nil {
 		s.file.release()
 		s.file = nil
 	}
 	s.offsets.closeFile()
 	s.times.closeFile()
-	s.offsets.tail, s.offsets.tailFrom = nil, s.offsets.n
-	s.times.tail, s.times.tailFrom = nil, s.times.n
+}
+
+// busy says whether the files were used since somebody asked, or are in use now. Called under mu.
+func (s *segment) busy() bool {
+	used := s.used
+	s.used = false
+	return used || s.file != nil && s.file.shared()
+}
+
+// shrink closes the segment's files and drops what memory a segment in use has, but not index entries that are not in
+// the file yet. Nobody else has the .log. Called under mu.
+func (s *segment) shrink() {
+	s.abandon()
+	s.offsets.shrink()
+	s.times.shrink()
 	s.recent = recent{}
-	s.warmth = nil
 }
 
 // view is a view of one of the segment's indexes; errMoved as for open. Called under mu.
@@ -170,10 +205,13 @@ func (s *segment) append(p []byte, cfg *Config, room *room) error {
 	s.mu.Lock()
 	h, err := s.open()
 	pos, next, allocated := s.size, s.next, s.allocated
-	s.mu.Unlock()
 	if err != nil {
+		s.mu.Unlock()
 		return err
 	}
+	h.retain()
+	s.mu.Unlock()
+	defer h.release()
 	if want := preallocation(pos, int64(len(p)), allocated, cfg); want > allocated && room.has(want-allocated) {
 		// A full disk is for the write to find out: the write may still fit.
 		if err := h.f.Preallocate(allocated, want-allocated); err == nil {

@@ -16,6 +16,13 @@ func (s Slice) ReadAt(p []byte, off int64) (int, error) {
 	if short {
 		p = p[:s.n-int(off)]
 	}
+	if s.file == nil {
+		n := copy(p, s.copied[off:])
+		if short {
+			return n, io.EOF
+		}
+		return n, nil
+	}
 	n, err := s.file.f.ReadAt(p, s.pos+off)
 	switch {
 	case n < len(p):

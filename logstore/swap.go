@@ -70,7 +70,11 @@ func (l *Log) swap(old []source, s *segment) error {
 		l.uncleanable.Store(true) // under these names the next start can do it, another cleaning could not
 		return err
 	}
-	s.closeFiles()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil && !s.file.shared() {
+		s.shrink() // it was open to be written
+	}
 	return nil
 }
 

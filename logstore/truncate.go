@@ -332,19 +332,19 @@ func (s *segment) loadAfterCut() error {
 // half-made new one under a name that opening a log removes. Called under mu.
 func (s *segment) copyPrefix(h *handle, n int64) (*handle, error) {
 	tmp := s.path + copySuffix
-	f, err := s.fs.openFile(tmp, true)
+	c, err := s.fs.openFile(tmp, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := copyFile(f, h.f, n); err != nil {
-		f.Close()
+	if err := copyFile(c.f, h.f, n); err != nil {
+		c.release()
 		return nil, err
 	}
-	if err := s.fs.rename(tmp, s.path); err != nil {
-		f.Close()
+	if err := s.fs.log.rename(tmp, s.path); err != nil {
+		c.release()
 		return nil, err
 	}
-	return newHandle(f), nil
+	return c, nil
 }
 
 func copyFile(dst, src vfs.File, n int64) error {
