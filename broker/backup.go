@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"blumfeld/controller"
 )
@@ -55,8 +56,17 @@ func serveBackups(ctx context.Context, dir string, store controller.Store, logge
 func (s *backups) accept(ctx context.Context) {
 	for {
 		conn, err := s.listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // out of file descriptors, say
+			s.logger.Error("a backup cannot be served", "err", err)
+			select {
+			case <-time.After(time.Second):
+				continue
+			case <-ctx.Done():
+				return
+			}
 		}
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
 		if err := controller.WriteBackup(ctx, s.store, conn); err != nil {

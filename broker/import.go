@@ -50,17 +50,21 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 			return err
 		}
 	}
-	if err := take.adopt(ctx); err != nil {
-		return err
-	}
+	// The topics last: when they are there, all is, and until then the import can be repeated.
 	groups, err := b.commitAll(ctx, source.commits, take.topics)
 	if err != nil {
 		return err
 	}
+	if err := b.controller.ReserveProducerIDs(ctx, take.nextProducerID); err != nil {
+		return err
+	}
+	if err := take.adopt(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "imported %d topics with %d partitions, %d record batches, offsets of %d groups\n",
 		len(take.topics), take.partitions, take.batches, groups)
-	for of, configs := range source.leftAlone {
-		fmt.Fprintf(out, "not taken over: configuration of %s: %s\n", of, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
+	for _, of := range slices.Sorted(maps.Keys(source.leftAlone)) {
+		fmt.Fprintf(out, "not taken over: configuration of %s: %s\n", of, strings.Join(slices.Sorted(maps.Keys(source.leftAlone[of])), ", "))
 	}
 	return nil
 }
@@ -272,7 +276,7 @@ func (in *intake) adopt(ctx context.Context) error {
 			return fmt.Errorf("topic %s: %w", r.Name, r.Err)
 		}
 	}
-	return in.b.controller.ReserveProducerIDs(ctx, in.nextProducerID)
+	return nil
 }
 
 // commitAll stores the offsets of the partitions that are among the topics, as a simple consumer would commit them.

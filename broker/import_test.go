@@ -193,30 +193,35 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportAgain repeats an import that was cut off: its copies are there, but no topic.
+// TestImportAgain repeats an import that was cut off at any write of it: its copies are there, but no topic.
 func TestImportAgain(t *testing.T) {
 	from, _ := kafkaDirectory(t)
-	dir, store := t.TempDir(), controller.NewMemStore()
-	ctx, cancel := context.WithCancel(t.Context())
-	failing := controller.NewFaultyMemStore(controller.Faults{BeforeTxn: func(ctx context.Context, _ []controller.Cond, ops []controller.Op) error {
-		for _, o := range ops {
-			if strings.Contains(o.Key, "topics/t") {
-				cancel()
-				return ctx.Err()
+	for _, key := range []string{"meta/topics/t", "meta/producer-ids", "groups/g/"} {
+		t.Run(key, func(t *testing.T) {
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			failed := false
+			store := lastingStore{controller.NewFaultyMemStore(controller.Faults{BeforeTxn: func(ctx context.Context, _ []controller.Cond, ops []controller.Op) error {
+				for _, o := range ops {
+					if !failed && strings.HasPrefix(o.Key, key) {
+						failed = true
+						cancel()
+						return context.Canceled
+					}
+				}
+				return nil
+			}})}
+			var out strings.Builder
+			if err := Import(ctx, offlineConfig(t, dir, store), []string{from}, &out); err == nil {
+				t.Fatal("the store failed, the import did not")
 			}
-		}
-		return nil
-	}})
-	var out strings.Builder
-	if err := Import(ctx, offlineConfig(t, dir, failing), []string{from}, &out); err == nil {
-		t.Fatal("the store failed, the import did not")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "t-0")); err != nil {
-		t.Fatal(err)
-	}
-	// The cluster id of the lost attempt is that of the source, so the directory is taken again.
-	if err := Import(t.Context(), offlineConfig(t, dir, store), []string{from}, &out); err != nil {
-		t.Fatal(err)
+			if _, err := os.Stat(filepath.Join(dir, "t-0")); err != nil {
+				t.Fatal(err)
+			}
+			if err := Import(t.Context(), offlineConfig(t, dir, store), []string{from}, &out); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

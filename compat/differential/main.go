@@ -1,7 +1,7 @@
 // Command differential sends the same requests to Blumfeld and to Apache Kafka,
 // both fresh, and compares the answers field by field: every API key that
 // Blumfeld serves, in every version. The requests are the table in rows, and
-// rows/README.md says how a row is written. A difference is a failure unless the
+// README.md says how a row is written. A difference is a failure unless the
 // file differences explains it, and so is an entry there that explains nothing.
 //
 //	go run ./compat/differential [-run PATTERN] [-v]
