@@ -10,24 +10,37 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// AppendAsLeader validates a producer's batch, gives it the next offsets and writes it, recompressed if compression.type
-// says so. The batch is stamped in place unless that makes another; the log does not keep it. A batch that an idempotent producer sent before is not written again: Duplicate
-// is set and the offsets are those of the first time.
-//
-// What is on disk when it returns is up to flush.messages. Readers see the batch when it returns, not sooner than
-// its bytes are written.
-//
-// Errors: those of batch.Validate, batch.ValidateRecords and batch.Recompress; kerr.RecordListTooLarge for a batch larger than a
-// segment; kerr.InvalidProducerEpoch, kerr.OutOfOrderSequenceNumber, kerr.InvalidTxnState by the rules of idempotent
-// producers; kerr.KafkaStorageError if the directory is offline, closed or out of room. After an error nothing of
-// the batch is in the log.
+// AppendAsLeader is WriteAsLeader, and a flush if that is due.
 func (l *Log) AppendAsLeader(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
-	return l.appendAsLeader(b, leaderEpoch, false)
+	return l.flushed(l.appendAsLeader(b, leaderEpoch, false))
 }
 
 // AppendInternal is AppendAsLeader for batches that the broker makes itself, which may be control batches.
 func (l *Log) AppendInternal(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
-	return l.appendAsLeader(b, leaderEpoch, true)
+	return l.flushed(l.appendAsLeader(b, leaderEpoch, true))
+}
+
+func (l *Log) flushed(info AppendInfo, err error) (AppendInfo, error) {
+	if err == nil && info.FlushDue {
+		err = l.FlushTo(info.LastOffset + 1)
+	}
+	return info, err
+}
+
+// WriteAsLeader validates a producer's batch, gives it the next offsets and writes it, recompressed if compression.type
+// says so. The batch is stamped in place unless that makes another; the log does not keep it. A batch that an idempotent
+// producer sent before is not written again: Duplicate is set and the offsets are those of the first time.
+//
+// It does not wait for the disk: FlushDue says that its caller has to, outside all locks, before it tells the producer.
+// That may be so for a duplicate too. Readers see the batch when WriteAsLeader returns, not sooner than its bytes are
+// written.
+//
+// Errors: those of batch.Validate, batch.ValidateRecords and batch.Recompress; kerr.RecordListTooLarge for a batch
+// larger than a segment; kerr.InvalidProducerEpoch, kerr.OutOfOrderSequenceNumber, kerr.InvalidTxnState by the rules of
+// idempotent producers; kerr.KafkaStorageError if the directory is offline, closed or out of room. After an error
+// nothing of the batch is in the log.
+func (l *Log) WriteAsLeader(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
+	return l.appendAsLeader(b, leaderEpoch, false)
 }
 
 func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (AppendInfo, error) {
@@ -67,10 +80,11 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 		b.StampCreateTime(summary.MaxTimestamp)
 	}
 
-	if err := l.appendLocked(b, leaderEpoch, cfg, now, &info); err != nil || info.Duplicate {
+	if err := l.appendLocked(b, leaderEpoch, cfg, now, &info); err != nil {
 		return info, err
 	}
-	return info, l.flushIfMany(cfg)
+	info.FlushDue = l.flushDue(cfg, info.LastOffset+1)
+	return info, nil
 }
 
 // recompress gives a batch that has passed ValidateRecords the codec of the topic. Control batches that are not

@@ -3,7 +3,11 @@ package logstore
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
@@ -214,6 +218,40 @@ func BenchmarkBareWrite(b *testing.B) {
 				}
 				at += int64(size)
 			}
+		})
+	}
+}
+
+// BenchmarkFlushMessages is an append with flush.messages=1: so many writers, each of which waits for the disk. Beside
+// the time of one append for all of them there is that of a writer.
+func BenchmarkFlushMessages(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprint(writers), func(b *testing.B) {
+			l, p := benchLog(b, 1<<10)
+			cfg := l.Config()
+			cfg.FlushMessages = 1
+			l.SetConfig(cfg)
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var waited atomic.Int64
+			var running sync.WaitGroup
+			b.ResetTimer()
+			for range writers {
+				running.Go(func() {
+					p := slices.Clone(p)
+					for left.Add(-1) >= 0 {
+						p.Stamp(0, -1)
+						began := time.Now()
+						if _, err := l.AppendAsLeader(p, 0); err != nil {
+							b.Error(err)
+							return
+						}
+						waited.Add(int64(time.Since(began)))
+					}
+				})
+			}
+			running.Wait()
+			b.ReportMetric(float64(waited.Load())/float64(b.N)/1000, "us/append")
 		})
 	}
 }

@@ -85,6 +85,7 @@ type AppendInfo struct {
 	LogAppendTime int64 // ms; -1 if the producer's timestamps stayed
 	LogStart      int64
 	MaxTimestamp  int64 // ms; -1 if the batch has none
+	FlushDue      bool  // flush.messages asks that FlushTo(LastOffset+1) is waited for before the producer is told
 	Duplicate     bool  // nothing was written: an idempotent producer sent again what lies at these offsets
 }
 

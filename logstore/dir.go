@@ -557,7 +557,7 @@ func (d *Dir) begin() error {
 	}
 	err := d.removeIfExists(d.file(cleanShutdownFile))
 	if err == nil {
-		err = d.fs.SyncDir(d.path)
+		err = d.syncFolder(d.path)
 	}
 	if err != nil {
 		if !isTransient(err) {
@@ -587,7 +587,7 @@ func (d *Dir) syncNames() error {
 	if !d.namesDirty.Swap(false) {
 		return nil
 	}
-	if err := d.fs.SyncDir(d.path); err != nil {
+	if err := d.syncFolder(d.path); err != nil {
 		d.namesDirty.Store(true)
 		return err
 	}
@@ -600,7 +600,7 @@ func (d *Dir) syncFile(name string) error {
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
+	return syncFile(f)
 }
 
 func (d *Dir) removeIfExists(name string) error {

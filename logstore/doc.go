@@ -67,11 +67,12 @@
 // One writer lock a log (Log.mu); readers find their way through atomics and short locks. Lock order:
 //
 //	Log.cleanMu    one cleaning at a time, for as long as it takes; who closes or deletes the log makes it end first
+//	Log.flushes    those who wait for a flush stand here, without a lock; one of them goes on
 //	Log.flushMu    one flush, truncation, swap or deletion at a time; may be held over a sync
 //	Log.mu         the writer; not held over a sync, but for the copy in segment.truncate
 //	segment.mu     sizes, indexes, handles of one segment; not held over reads of records
 //	OpenFiles.mu   which segments have open files; segments' mu are only tried under it
-//	handle.mu, room.mu, worker.mu, Log.hwMu, epochCache.mu, Dir.mu    leaves
+//	handle.mu, room.mu, worker.mu, groupCommit.mu, Log.hwMu, epochCache.mu, Dir.mu    leaves
 //
 // Dir.checkpointMu, Dir.beginMu, Dir.metaMu and Dir.nameMu are held over the syncs that they are about; of these a
 // checkpoint may be written under Log.flushMu, and none is taken under Log.mu but beginMu, once, by a log's first

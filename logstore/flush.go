@@ -20,20 +20,31 @@ func (l *Log) FlushIfDue(now int64) error {
 	return l.Flush()
 }
 
-// flushIfMany flushes if flush.messages have been appended since the last flush.
-func (l *Log) flushIfMany(cfg *Config) error {
+// FlushTo makes everything below an offset durable that was appended before the call: who appended it may tell so when
+// FlushTo returns nil. Any number of callers share a flush. No lock of the caller's should be held: it waits for the
+// disk. An error means that nobody knows what is on disk; a sync that failed takes the directory offline and is never
+// tried again.
+func (l *Log) FlushTo(offset int64) error { return l.flushTo(offset) }
+
+// flushDue says whether what lies below an offset has to be flushed before its writer is told: flush.messages have been
+// appended since the last flush.
+func (l *Log) flushDue(cfg *Config, offset int64) bool {
 	if cfg.FlushMessages == math.MaxInt64 {
-		return nil
+		return false
 	}
-	end := l.logEnd.Load()
-	if end-l.recoveryPoint.Load() < cfg.FlushMessages {
-		return nil
-	}
-	return l.flushTo(end)
+	point := l.recoveryPoint.Load()
+	return point < offset && l.logEnd.Load()-point >= cfg.FlushMessages
 }
 
-// flushTo makes everything below an offset durable, and moves the recovery point behind it. Writers that wait for
-// each other here share: the one that gets the lock syncs what all have written until then.
+// flushIfMany flushes if flush.messages have been appended since the last flush.
+func (l *Log) flushIfMany(cfg *Config) error {
+	if end := l.logEnd.Load(); l.flushDue(cfg, end) {
+		return l.flushTo(end)
+	}
+	return nil
+}
+
+// flushTo makes everything below an offset durable, and moves the recovery point behind it.
 //
 // The order matters: what recovery would trust below the new recovery point (batches, index entries, epochs, producer
 // snapshots, the names of the files) is on disk before the point moves.
@@ -41,15 +52,14 @@ func (l *Log) flushTo(offset int64) error {
 	if l.recoveryPoint.Load() >= offset {
 		return nil
 	}
-	l.flushMu.Lock()
-	defer l.flushMu.Unlock()
-	if l.recoveryPoint.Load() >= offset {
-		return nil
-	}
-	if err := l.usable(); err != nil {
-		return err
-	}
-	return l.flushLocked()
+	return l.flushes.join(func() error {
+		l.flushMu.Lock()
+		defer l.flushMu.Unlock()
+		if err := l.usable(); err != nil {
+			return err
+		}
+		return l.flushLocked()
+	})
 }
 
 // flushLocked flushes everything. Called under flushMu, which keeps truncation out: what is below end stays there.
@@ -86,7 +96,7 @@ func (l *Log) flushLocked() error {
 			}
 		}
 		if l.namesDirty.Swap(false) {
-			if err := l.dir.fs.SyncDir(l.path); err != nil {
+			if err := l.dir.syncFolder(l.path); err != nil {
 				l.namesDirty.Store(true)
 				return err
 			}

@@ -26,6 +26,7 @@ type Log struct {
 	epochs      epochCache
 	cleanMu     sync.Mutex                         // held by who cleans; taken before flushMu
 	flushMu     sync.Mutex                         // one flush or truncation at a time; taken before mu; may be held over a sync
+	flushes     groupCommit                        // those who wait for a flush; above flushMu
 	dirty       atomic.Bool                        // changed since it was opened
 	namesDirty  atomic.Bool                        // names in the folder were made or renamed since it was synced
 	closed      atomic.Bool                        // set under mu
@@ -204,7 +205,7 @@ func (l *Log) failed(doing string, err error) error {
 		return err // found wrong in the bytes, not by the system
 	}
 	switch {
-	case isNoSpace(err):
+	case isNoSpace(err): // which no failed sync is
 		return fmt.Errorf("%s-%d: %s: %w: %w: %w", l.tp.topic, l.tp.partition, doing, ErrNoRoom, err, kerr.KafkaStorageError)
 	case !isTransient(err):
 		l.dir.fail(fmt.Errorf("%s-%d: %s: %w", l.tp.topic, l.tp.partition, doing, err))

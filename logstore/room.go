@@ -64,14 +64,41 @@ func (r *room) took(n int64) {
 // written is how many bytes were ever written.
 func (r *room) written() int64 { return r.total.Load() }
 
+// syncError is the failure of a sync, whatever the reason. The system may have dropped what it could not write, and
+// will call the next sync a success: there is no trying again.
+type syncError struct{ err error }
+
+func (e *syncError) Error() string { return "sync: " + e.err.Error() }
+func (e *syncError) Unwrap() error { return e.err }
+
+func syncFile(f vfs.File) error {
+	if err := f.Sync(); err != nil {
+		return &syncError{err}
+	}
+	return nil
+}
+
+func (d *Dir) syncFolder(name string) error {
+	err := d.fs.SyncDir(name)
+	if err != nil && !isOutOfDescriptors(err) { // it has to be opened first
+		return &syncError{err}
+	}
+	return err
+}
+
+func isSync(err error) bool {
+	_, ok := errors.AsType[*syncError](err)
+	return ok
+}
+
 // isNoSpace says whether a write failed for lack of room, which passes.
 func isNoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && !isSync(err)
 }
 
 // isTransient says whether an operation failed for a reason that is not the disk's.
 func isTransient(err error) bool {
-	return isNoSpace(err) || isOutOfDescriptors(err) || errors.Is(err, syscall.ENOMEM)
+	return isNoSpace(err) || isOutOfDescriptors(err) || errors.Is(err, syscall.ENOMEM) && !isSync(err)
 }
 
 // isOutOfDescriptors says whether no file can be opened before another is closed.

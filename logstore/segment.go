@@ -571,7 +571,7 @@ func (s *segment) sync() error {
 	var first error
 	for i, h := range files {
 		if first == nil {
-			first = h.f.Sync()
+			first = syncFile(h.f)
 		}
 		if first != nil {
 			s.mu.Lock()

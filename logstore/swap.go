@@ -42,20 +42,20 @@ func (l *Log) swap(old []source, s *segment) error {
 	if err != nil {
 		return err
 	}
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
+	if err := l.dir.syncFolder(l.path); err != nil {
 		return err
 	}
 	if err := l.renameSegment(s, cleanedSuffix, swapSuffix); err != nil {
 		return err
 	}
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
+	if err := l.dir.syncFolder(l.path); err != nil {
 		return err
 	}
 	if err := l.replace(old, s); err != nil {
 		return err
 	}
 	// What fails from here on is not for the caller to undo: the new segment is what the log has.
-	err = l.dir.fs.SyncDir(l.path)
+	err = l.dir.syncFolder(l.path)
 	if err == nil {
 		l.mu.Lock()
 		if !s.isRemoved() {
@@ -64,7 +64,7 @@ func (l *Log) swap(old []source, s *segment) error {
 		l.mu.Unlock()
 	}
 	if err == nil {
-		err = l.dir.fs.SyncDir(l.path)
+		err = l.dir.syncFolder(l.path)
 	}
 	if err != nil {
 		l.uncleanable.Store(true) // under these names the next start can do it, another cleaning could not
@@ -185,7 +185,7 @@ func (l *Log) completeSwaps(entries []vfs.Entry) (changed bool, err error) {
 			}
 		}
 	}
-	if err := l.dir.fs.SyncDir(l.path); err != nil {
+	if err := l.dir.syncFolder(l.path); err != nil {
 		return false, err
 	}
 	for _, name := range valid {
@@ -193,7 +193,7 @@ func (l *Log) completeSwaps(entries []vfs.Entry) (changed bool, err error) {
 			return false, err
 		}
 	}
-	return true, l.dir.fs.SyncDir(l.path)
+	return true, l.dir.syncFolder(l.path)
 }
 
 // leftovers lists the .swap files of segments, and returns the smallest offset that a .cleaned one has.

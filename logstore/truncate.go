@@ -362,5 +362,5 @@ func copyFile(dst, src vfs.File, n int64) error {
 		}
 		at += int64(len(p))
 	}
-	return dst.Sync()
+	return syncFile(dst)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,11 +29,28 @@ import (
 // AdminUtils.ADMIN_CLIENT_ID).
 const adminClientID = "__admin_client"
 
-// pending is a partition whose records are appended and not yet committed.
+// pending is a partition whose records are appended and not yet on disk, or not
+// yet committed.
 type pending struct {
 	partition *replica.Partition
 	appended  replica.Appended
 	out       *kmsg.ProduceResponseTopicPartition
+	err       error // of the flush
+}
+
+// flush waits until what has to be on disk is, for all partitions side by side.
+func flush(waits []pending) {
+	if len(waits) == 1 {
+		waits[0].err = waits[0].partition.WaitFlushed(waits[0].appended)
+		return
+	}
+	var running sync.WaitGroup
+	for i := range waits {
+		if w := &waits[i]; w.appended.FlushDue {
+			running.Go(func() { w.err = w.partition.WaitFlushed(w.appended) })
+		}
+	}
+	running.Wait()
 }
 
 func produce(_ context.Context, d *Deps, r *Request) Reply {
@@ -69,7 +87,7 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 			if err == nil {
 				var w pending
 				w, err = produceOne(d, r.Version, in.Acks, name, t.TopicID, p, op)
-				if err == nil && in.Acks == -1 && !w.partition.Committed(w.appended) {
+				if err == nil && (w.appended.FlushDue || in.Acks == -1 && !w.partition.Committed(w.appended)) {
 					waits = append(waits, w)
 				}
 			}
@@ -85,7 +103,18 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 			// tell it that its metadata may be stale.
 			return Reply{Hangup: fmt.Errorf("produce with acks=0 failed: %w", failed)}
 		}
-		return Reply{}
+		if len(waits) == 0 {
+			return Reply{}
+		}
+		return Reply{Wait: func(context.Context) Reply {
+			flush(waits)
+			for _, w := range waits {
+				if w.err != nil {
+					return Reply{Hangup: fmt.Errorf("produce with acks=0 failed: %w", w.err)}
+				}
+			}
+			return Reply{}
+		}}
 	}
 	out.Brokers = leaders.brokers
 	if len(waits) == 0 {
@@ -95,8 +124,13 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 	return Reply{Wait: func(ctx context.Context) Reply {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
+		flush(waits)
 		for _, w := range waits {
-			if err := w.partition.WaitCommitted(ctx, w.appended); err != nil {
+			err := w.err
+			if err == nil && in.Acks == -1 {
+				err = w.partition.WaitCommitted(ctx, w.appended)
+			}
+			if err != nil {
 				refuse(leaders, w.out, w.partition.Topic(), err)
 				w.out.BaseOffset, w.out.LogAppendTime = -1, -1
 			}
@@ -170,7 +204,7 @@ func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, 
 		return pending{}, err
 	}
 	op.BaseOffset, op.LogAppendTime, op.LogStartOffset = at.BaseOffset, at.LogAppendTime, at.LogStart
-	return pending{partition, at, op}, nil
+	return pending{partition: partition, appended: at, out: op}, nil
 }
 
 // refusedByLog says whether the answer to err tells where the log begins. Kafka

@@ -155,7 +155,8 @@ type Appended struct {
 
 // Append appends one batch as leader. With acks -1 (all) it is refused with
 // NOT_ENOUGH_REPLICAS while too few replicas are in sync. The caller then waits
-// with WaitCommitted.
+// with WaitFlushed if the flush is due, whatever acks are, and with
+// WaitCommitted.
 func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -167,7 +168,7 @@ func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
 	}
 	a := Appended{LeaderEpoch: p.state.LeaderEpoch}
 	var err error
-	if a.AppendInfo, err = p.log.AppendAsLeader(b, a.LeaderEpoch); err != nil {
+	if a.AppendInfo, err = p.log.WriteAsLeader(b, a.LeaderEpoch); err != nil {
 		return a, err
 	}
 	if !a.Duplicate {
@@ -210,6 +211,17 @@ func (p *Partition) advance(bytes int64) {
 func (p *Partition) Committed(a Appended) bool {
 	// In this order: if the epoch is still the same, so it was before.
 	return p.log.Offsets().HighWatermark > a.LastOffset && p.State().LeaderEpoch == a.LeaderEpoch
+}
+
+// WaitFlushed waits until the batch is on disk, if flush.messages asks for it,
+// together with all others who wait for that. No lock is held meanwhile:
+// others append, and are covered by the next flush. After an error,
+// KAFKA_STORAGE_ERROR, nobody knows whether it is.
+func (p *Partition) WaitFlushed(a Appended) error {
+	if !a.FlushDue {
+		return nil
+	}
+	return p.Log().FlushTo(a.LastOffset + 1)
 }
 
 // WaitCommitted waits until the batch is committed. It answers
