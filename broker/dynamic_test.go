@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -195,7 +196,7 @@ func TestDynamicProducerExpiration(t *testing.T) {
 	c.createTopic("t", 1)
 	b := batch.NewBuilder()
 	b.ProducerID, b.ProducerEpoch, b.BaseSequence = 7, 0, 0
-	b.Add(batch.Record{Timestamp: 1_000_000, Value: []byte("v")})
+	b.Add(batch.Record{Timestamp: time.Now().UnixMilli(), Value: []byte("v")}) // an old one would expire at once
 	c.produced("t", 1, b.Build())
 	producers := func() int {
 		req := kmsg.NewPtrDescribeProducersRequest()

@@ -20,7 +20,7 @@ import (
 	"blumfeld/integration/process"
 )
 
-var seed = flag.Uint64("seed", 0, "of TestKilledInRebalances; 0: another each time")
+var seed = flag.Uint64("seed", 0, "of a TestKilled; 0: another each time")
 
 // recovery bounds how long after a start all groups may take to come to rest and to have committed all that was written
 // until then. Members that are gone have to be missed first.
