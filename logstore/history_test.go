@@ -611,9 +611,7 @@ func (h *history) checkTimes(want []batch.Batch) {
 		h.t.Errorf("first at %d: %+v, %v, %v; model %+v, %v", target, got, ok, err, first, haveFirst)
 	}
 	// The segment at the start may hold older records than the start, as in Kafka.
-	// What a cleaning took the records of may still be where the largest timestamp was, also as in Kafka.
-	emptied := slices.ContainsFunc(want, func(b batch.Batch) bool { return b.Count() == 0 && b.MaxTimestamp() >= largest.Timestamp })
-	if segments := *h.log.segments.Load(); segments[0].base == h.start && !emptied {
+	if segments := *h.log.segments.Load(); segments[0].base == h.start {
 		got, ok, err := h.log.MaxTimestampOffset()
 		if err != nil || ok != haveLargest || got != largest {
 			h.t.Errorf("largest: %+v, %v, %v; model %+v, %v", got, ok, err, largest, haveLargest)

@@ -292,9 +292,7 @@ func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
 	if err := s.loadMaxTime(); err != nil {
 		return err
 	}
-	if t := b.MaxTimestamp(); t > s.maxTime.timestamp {
-		s.maxTime = timeEntry{timestamp: t, offset: last}
-	}
+	s.sawTime(b)
 	var err error
 	if s.sinceIndex > int64(cfg.IndexIntervalBytes) {
 		var entry [offsetEntryWidth]byte
@@ -306,6 +304,14 @@ func (s *segment) account(b batch.Batch, pos, size int64, cfg *Config) error {
 	}
 	s.sinceIndex += size
 	return err
+}
+
+// sawTime raises maxTime for a batch, unless compaction has emptied it: its header still has the timestamp, and there is
+// no record that a lookup by time could find. (Kafka's dump tool complains of entries without one.) Called under mu.
+func (s *segment) sawTime(b batch.Batch) {
+	if t := b.MaxTimestamp(); b.Count() > 0 && t > s.maxTime.timestamp {
+		s.maxTime = timeEntry{timestamp: t, offset: b.LastOffset()}
+	}
 }
 
 // loadMaxTime makes maxTime valid for a segment that was opened without being read: its last time index entry,

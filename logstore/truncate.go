@@ -322,9 +322,7 @@ func (s *segment) loadAfterCut() error {
 			return err
 		}
 		s.next = b.b.LastOffset() + 1
-		if t := b.b.MaxTimestamp(); t > s.maxTime.timestamp {
-			s.maxTime = timeEntry{timestamp: t, offset: b.b.LastOffset()}
-		}
+		s.sawTime(b.b)
 	}
 }
 
