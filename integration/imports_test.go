@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	// What runs Blumfeld from outside knows the process, none of the rooms.
 	"compat":              {"integration/process"},
 	"compat/differential": {"integration/process", "protocol/batch"}, // batches to send, and what comes back in them
+	"compat/dump":         {"compat/kafka", "compat/report", "integration/process"},
 	"compat/import":       {"compat/kafka", "compat/report", "integration/process"},
 	"compat/kafka":        {},
 	"compat/report":       {},

@@ -54,14 +54,14 @@ func (n Node) run(ctx context.Context, args ...string) error {
 }
 
 // Tool runs one of Kafka's own tools and returns what it printed.
-func Tool(ctx context.Context, name string, args ...string) (stdout string, err error) {
+func Tool(ctx context.Context, name string, args ...string) (stdout, stderr string, err error) {
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, script(), append([]string{"tool", name}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("kafka tool %s: %w\n%s", name, err, &said)
+		return "", "", fmt.Errorf("kafka tool %s: %w\n%s", name, err, &said)
 	}
-	return out.String(), nil
+	return out.String(), said.String(), nil
 }
 
 func script() string {
