@@ -43,11 +43,12 @@ func (c *client) keys(topic string) string {
 // and not while they are to leave it alone.
 func TestCompaction(t *testing.T) {
 	hour := int64(3_600_000)
+	value := []byte("v")
 	write := func(c *client, topic string, keys ...string) {
 		for i, key := range keys {
 			b := batch.NewBuilder()
 			// Each in a segment of its own.
-			b.Add(batch.Record{Timestamp: hour * int64(1+i), Key: []byte(key), Value: []byte("v")})
+			b.Add(batch.Record{Timestamp: hour * int64(1+i), Key: []byte(key), Value: value})
 			if got := c.produced(topic, -1, b.Build()); got != "taken" {
 				c.t.Fatalf("produce: %s", got)
 			}
@@ -70,6 +71,19 @@ func TestCompaction(t *testing.T) {
 	write(c, "u", "b", "a")
 	write(c, "u", "b", "x", "y")
 	waitFor(t, func() bool { return c.keys("u") == "1:a 2:b 3:x 4:y" })
+
+	// What a rate asked cleaners to wait for is forgotten with it. They need a moment to have asked for it.
+	c.alter("broker", "log.cleaner.io.max.bytes.per.second", "0.001")
+	c.createTopic("v", 1)
+	value = make([]byte, 200_000) // less is not paced
+	write(c, "v", "a", "a", "b")
+	for range 50 {
+		if got := c.keys("v"); got != "0:a 1:a 2:b" {
+			t.Fatalf("at a byte in a quarter of an hour: %s", got)
+		}
+	}
+	c.alter("broker", "log.cleaner.io.max.bytes.per.second", "1e9")
+	waitFor(t, func() bool { return c.keys("v") == "1:a 2:b" })
 
 	compacted["log.cleaner.enable"] = "false"
 	off := start(t, compacted).dial()

@@ -19,8 +19,8 @@ type CleanerSettings struct {
 // Cleaners are the goroutines that compact a set's logs, each of them the
 // dirtiest that no other is at (Kafka's LogCleaner).
 type Cleaners struct {
-	set     *Set
-	cleaner *logstore.Cleaner
+	set    *Set
+	logger *slog.Logger
 
 	mu       sync.Mutex // one change at a time; held while goroutines end
 	settings CleanerSettings
@@ -30,7 +30,7 @@ type Cleaners struct {
 
 // NewCleaners returns cleaners that do not run before they are configured.
 func NewCleaners(set *Set, logger *slog.Logger) *Cleaners {
-	return &Cleaners{set: set, cleaner: logstore.NewCleaner(logger), stop: func() {}}
+	return &Cleaners{set: set, logger: logger, stop: func() {}}
 }
 
 // Configure makes cleaners run by these settings. If they are others than those
@@ -46,15 +46,17 @@ func (c *Cleaners) Configure(s CleanerSettings) {
 	c.settings = s
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
+	// A new one: what the last was to wait for, by its rate, may be years.
+	cleaner := logstore.NewCleaner(c.logger)
 	for range s.Threads {
-		c.running.Go(func() { c.clean(ctx, s) })
+		c.running.Go(func() { c.clean(ctx, cleaner, s) })
 	}
 }
 
 // Stop gives up what is under way, and returns when nothing runs any more.
 func (c *Cleaners) Stop() { c.Configure(CleanerSettings{}) }
 
-func (c *Cleaners) clean(ctx context.Context, s CleanerSettings) {
+func (c *Cleaners) clean(ctx context.Context, cleaner *logstore.Cleaner, s CleanerSettings) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	for {
@@ -68,7 +70,7 @@ func (c *Cleaners) clean(ctx context.Context, s CleanerSettings) {
 			logs = append(logs, p.log)
 		}
 		pause := max(s.Backoff, time.Millisecond) // 0 is allowed, and would never let go of a core
-		if c.cleaner.CleanDirtiest(ctx, logs, s.Each) {
+		if cleaner.CleanDirtiest(ctx, logs, s.Each) {
 			pause = 0
 		}
 		wait.Reset(pause)
