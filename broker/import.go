@@ -66,6 +66,9 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	for _, of := range slices.Sorted(maps.Keys(source.leftAlone)) {
 		fmt.Fprintf(out, "not taken over: configuration of %s: %s\n", of, strings.Join(slices.Sorted(maps.Keys(source.leftAlone[of])), ", "))
 	}
+	for _, what := range slices.Sorted(maps.Keys(source.others)) {
+		fmt.Fprintf(out, "not taken over: %d %s\n", source.others[what], what)
+	}
 	return nil
 }
 
@@ -76,6 +79,7 @@ type source struct {
 	nextProducerID int64
 	commits        []kafkadir.Commit
 	leftAlone      map[string]map[string]string // configurations of what is no topic
+	others         map[string]int               // kafkadir.Metadata's
 }
 
 // sourceTopic is a topic and where its logs lie.
@@ -122,7 +126,7 @@ func openSource(paths []string) (*source, error) {
 	if meta == nil {
 		return nil, fmt.Errorf("none of %s has %s: name metadata.log.dir too", strings.Join(paths, ", "), kafkadir.MetadataFolder)
 	}
-	s.nextProducerID, s.leftAlone = meta.NextProducerID, meta.Configs
+	s.nextProducerID, s.leftAlone, s.others = meta.NextProducerID, meta.Configs, meta.Others
 	for _, t := range meta.Topics {
 		if controller.IsInternalTopic(t.Name) {
 			continue // its contents are in our metadata, in another form

@@ -113,6 +113,30 @@ func TestMetadataOfLogAlone(t *testing.T) {
 	}
 }
 
+// TestOthers: what is only counted, and what of it was taken back.
+func TestOthers(t *testing.T) {
+	acl := func(kind uint32, n byte) []byte { return metadataRecord(kind, id(n), num8(2), str("topic")) }
+	scram := func(kind uint32, user string, mechanism int8) []byte {
+		return metadataRecord(kind, str(user), num8(mechanism), str("salt"))
+	}
+	quota := func(user func([]byte) []byte, key string, remove int8) []byte {
+		one := func(b []byte) []byte { return append(b, 2) } // the length of a compact array of one
+		return metadataRecord(quotaRecord, one, str("user"), user, null, str(key), num64(1), num8(remove))
+	}
+	got, err := ReadMetadata(fstest.MapFS{segment0: file(values(0,
+		acl(aclRecord, 1), acl(aclRecord, 2), acl(removeACLRecord, 1),
+		scram(scramRecord, "ann", 1), scram(scramRecord, "ann", 2), scram(scramRecord, "bob", 1), scram(removeSCRAMRecord, "ann", 2),
+		quota(str("ann"), "producer_byte_rate", 0), quota(str("ann"), "producer_byte_rate", 0), quota(null, "producer_byte_rate", 0),
+		quota(str("ann"), "request_percentage", 0), quota(str("ann"), "request_percentage", 1),
+	))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]int{acls: 1, passwords: 2, quotas: 2}; !maps.Equal(got.Others, want) {
+		t.Errorf("%v, want %v", got.Others, want)
+	}
+}
+
 // TestMetadataOfSnapshot: what the newest snapshot covers is not read from the log again, where it may be gone.
 func TestMetadataOfSnapshot(t *testing.T) {
 	control := records(0, batch.Record{Key: []byte{0, 0, 0, 3}, Value: []byte("header")})

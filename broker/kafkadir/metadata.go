@@ -26,6 +26,8 @@ type Metadata struct {
 	Configs map[string]map[string]string
 	// NextProducerID is above every producer id that the cluster has handed out to a broker.
 	NextProducerID int64
+	// Others is how many there are of things that are not read, by what people call them.
+	Others map[string]int
 }
 
 // Topic is one topic of the cluster.
@@ -75,7 +77,7 @@ func ReadMetadata(fsys fs.FS) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := replay{topics: make(map[[16]byte]*Topic), configs: make(map[resource]map[string]string)}
+	r := replay{topics: make(map[[16]byte]*Topic), configs: make(map[resource]map[string]string), others: make(map[other]bool)}
 	if !slices.ContainsFunc(entries, isSegment) {
 		return nil, fmt.Errorf("%s has no segment of a metadata log: %w", MetadataFolder, fs.ErrNotExist)
 	}
@@ -104,6 +106,7 @@ type replay struct {
 	topics         map[[16]byte]*Topic
 	configs        map[resource]map[string]string
 	nextProducerID int64
+	others         map[other]bool
 }
 
 type resource struct {
@@ -132,7 +135,7 @@ func (r *replay) batch(b batch.Batch, from int64) error {
 
 var errMalformed = errors.New("cannot be decoded")
 
-// apply applies one record. Those that say nothing about topics, configurations or producer ids are passed over; so are
+// apply applies one record. Those that say nothing of what Metadata has are passed over; so are
 // the tagged fields at the end of each, which hold nothing that is needed here.
 func (r *replay) apply(value []byte) error {
 	in := kbin.Reader{Src: value}
@@ -157,6 +160,8 @@ func (r *replay) apply(value []byte) error {
 		in.Int32() // broker
 		in.Int64() // its epoch
 		r.nextProducerID = max(r.nextProducerID, in.Int64())
+	default:
+		r.other(kind, &in)
 	}
 	if !in.Ok() {
 		return fmt.Errorf("record of type %d, version %d: %w", kind, version, errMalformed)
@@ -194,7 +199,7 @@ func (r *replay) config(in *kbin.Reader) {
 }
 
 func (r *replay) metadata() (*Metadata, error) {
-	m := &Metadata{Configs: make(map[string]map[string]string), NextProducerID: r.nextProducerID}
+	m := &Metadata{Configs: make(map[string]map[string]string), NextProducerID: r.nextProducerID, Others: r.countOthers()}
 	for _, t := range r.topics {
 		if t.Partitions <= 0 {
 			return nil, fmt.Errorf("topic %q has no partitions", t.Name)
