@@ -38,7 +38,11 @@ func electLeaders(ctx context.Context, d *Deps, r *Request) Reply {
 		return answer(out)
 	}
 	var partitions []controller.TopicPartition
+	room := d.answerRoom()
 	for _, t := range asked {
+		if !room.take(len(t.Partitions) * refusalSize) {
+			return tooMuchAsked(r)
+		}
 		for _, n := range t.Partitions {
 			partitions = append(partitions, controller.TopicPartition{Topic: t.Topic, Partition: n})
 		}

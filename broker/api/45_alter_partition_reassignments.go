@@ -24,7 +24,11 @@ func alterPartitionReassignments(ctx context.Context, d *Deps, r *Request) Reply
 		return answer(out)
 	}
 	var asked []controller.Reassignment
+	room := d.answerRoom()
 	for _, t := range in.Topics {
+		if !room.take(len(t.Partitions) * refusalSize) {
+			return tooMuchAsked(r)
+		}
 		for _, p := range t.Partitions {
 			asked = append(asked, controller.Reassignment{
 				TopicPartition: controller.TopicPartition{Topic: t.Topic, Partition: p.Partition}, Replicas: p.Replicas,

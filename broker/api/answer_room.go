@@ -21,6 +21,7 @@ const (
 	groupMemberSize   = 256
 	groupOffsetSize   = 128
 	producerStateSize = 96
+	refusalSize       = 256 // of one partition, with a message of its own
 )
 
 // answerRoom is how many bytes an answer may still take.

@@ -60,6 +60,18 @@ func TestAnswerRoom(t *testing.T) {
 			r.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: "a", Partitions: make([]int32, n)}}
 			return r
 		}},
+		{"ElectLeaders", func(n int) kmsg.Request {
+			r := kmsg.NewPtrElectLeadersRequest()
+			r.Version, r.TimeoutMillis = 2, 1000
+			r.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: make([]int32, n)}}
+			return r
+		}},
+		{"AlterPartitionReassignments", func(n int) kmsg.Request {
+			r := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+			r.TimeoutMillis = 1000
+			r.Topics = []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: "a", Partitions: make([]kmsg.AlterPartitionAssignmentsRequestTopicPartition, n)}}
+			return r
+		}},
 		{"DescribeProducers", func(n int) kmsg.Request { return describeProducersRequest("a", make([]int32, n)...) }},
 	} {
 		f.AnswerMaxBytes = room

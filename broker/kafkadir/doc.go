@@ -1,7 +1,7 @@
 // Package kafkadir reads what a stopped Apache Kafka of one node left in its
 // directories beside the partitions' logs: which topics there are, with ids and
-// configurations, and what else (the KRaft metadata log and its newest snapshot), and how far
-// each group had read (__consumer_offsets).
+// configurations, and what else (the KRaft metadata log and its newest snapshot),
+// and how far each group had read (__consumer_offsets).
 //
 // The room owns the formats of those two: the framing and schemas of KRaft's
 // records, and the keys and values of the offsets topic, transactions included.
