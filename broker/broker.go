@@ -152,7 +152,10 @@ func (b *broker) start(ctx context.Context) error {
 		Dirs:            b.dirs,
 		Settings:        topicSettings(b.effective),
 		RecoveryThreads: func(i *controller.Image) int { return b.effective(i).Int("num.recovery.threads.per.data.dir") },
-		Logger:          b.Logger,
+		MoveRate: func(i *controller.Image) int64 {
+			return b.effective(i).Long("replica.alter.log.dirs.io.max.bytes.per.second")
+		},
+		Logger: b.Logger,
 	})
 	b.cleaners = replica.NewCleaners(b.set, b.Logger)
 	b.newServer()

@@ -128,7 +128,7 @@ func (c *Cleaner) Clean(ctx context.Context, l *Log, o CleanerConfig) (Cleaned, 
 	defer cancel()
 	l.abortClean.Store(&cancel)
 	defer l.abortClean.Store(nil)
-	if l.closing.Load() {
+	if l.closing.Load() > 0 {
 		return Cleaned{}, errCleanAborted
 	}
 	plan, sources, err := l.cleanPlan()
@@ -159,7 +159,7 @@ func (c *Cleaner) Clean(ctx context.Context, l *Log, o CleanerConfig) (Cleaned, 
 
 // stopCleaning makes whoever cleans the log give up, waits for that, and keeps others out until cleanMu is unlocked.
 func (l *Log) stopCleaning() {
-	l.closing.Store(true)
+	l.closing.Add(1)
 	if cancel := l.abortClean.Load(); cancel != nil {
 		(*cancel)()
 	}

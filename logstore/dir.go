@@ -318,6 +318,11 @@ func (d *Dir) Open(topic string, partition int32, topicID [16]byte, cfg Config) 
 	if !validTopic(topic) || partition < 0 || tp.name() == metadataFolder {
 		return nil, fmt.Errorf("log %q: %w", tp.name(), kerr.InvalidTopicException)
 	}
+	return d.openIn(tp.name(), tp, topicID, cfg)
+}
+
+// openIn opens the log that has that folder.
+func (d *Dir) openIn(folder string, tp topicPartition, topicID [16]byte, cfg Config) (*Log, error) {
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -328,7 +333,7 @@ func (d *Dir) Open(topic string, partition int32, topicID [16]byte, cfg Config) 
 		o = &opening{done: make(chan struct{})}
 		d.logs[tp] = o
 		d.mu.Unlock()
-		o.log, o.err = d.open(tp, topicID, cfg)
+		o.log, o.err = d.open(folder, tp, topicID, cfg)
 		if o.err != nil {
 			d.mu.Lock()
 			delete(d.logs, tp)
@@ -348,12 +353,12 @@ func (d *Dir) Open(topic string, partition int32, topicID [16]byte, cfg Config) 
 	return o.log, nil
 }
 
-func (d *Dir) open(tp topicPartition, topicID [16]byte, cfg Config) (*Log, error) {
+func (d *Dir) open(folder string, tp topicPartition, topicID [16]byte, cfg Config) (*Log, error) {
 	l := &Log{
 		dir:       d,
 		tp:        tp,
 		topicID:   topicID,
-		path:      d.file(tp.name()),
+		path:      d.file(folder),
 		logger:    d.logger.With("topic", tp.topic, "partition", tp.partition),
 		producers: newProducerState(&d.producerExpirationMs),
 	}
@@ -415,9 +420,14 @@ func (d *Dir) remove(l *Log, folder string, delayMs int64) error {
 	if err := d.syncNames(); err != nil {
 		return l.failed("delete", err)
 	}
-	d.after(delayMs, func() { d.removeFolder(folder) })
+	if delayMs != keepForever {
+		d.after(delayMs, func() { d.removeFolder(folder) })
+	}
 	return nil
 }
+
+// keepForever is the delay of what is not removed.
+const keepForever = -1
 
 // forget drops what is known of a log.
 func (d *Dir) forget(tp topicPartition) {

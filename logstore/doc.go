@@ -21,6 +21,7 @@
 //	<dir>/replication-offset-checkpoint      per log: its high watermark
 //	<dir>/cleaner-offset-checkpoint          per compacted log: where its dirty part begins
 //	<dir>/<topic>-<partition>/               a log; with .<id>-delete on its way out, with .<id>-stray unclaimed
+//	                                         and with .<id>-future on its way in from another directory; see future.go
 //	  <base offset, 20 digits>.log           record batches as they travel, back to back
 //	  <base>.index                           (last offset of a batch - base) int32, its position int32
 //	  <base>.timeindex                       largest timestamp so far int64, (last offset of its batch - base) int32

@@ -30,7 +30,7 @@ type Log struct {
 	dirty       atomic.Bool                        // changed since it was opened
 	namesDirty  atomic.Bool                        // names in the folder were made or renamed since it was synced
 	closed      atomic.Bool                        // set under mu
-	closing     atomic.Bool                        // it is about to be: whoever cleans gives up
+	closing     atomic.Int32                       // it is about to be, or is not to be cleaned for now: whoever cleans gives up
 	abortClean  atomic.Pointer[context.CancelFunc] // of who cleans now
 	uncleanable atomic.Bool                        // cleaning met what it cannot clean; until the log is opened again
 	lastFlush   atomic.Int64                       // ms

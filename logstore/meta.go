@@ -168,6 +168,6 @@ func validTopic(name string) bool {
 // suffixedFolder returns the name of the folder with a fresh id and a suffix, cut to what a file system takes (Kafka's
 // LocalLog.logDirNameWithSuffixCap).
 func suffixedFolder(tp topicPartition, suffix string) string {
-	tail := fmt.Sprintf("-%d.%x%s", tp.partition, newUUID(), suffix)
+	tail := fmt.Sprintf("-%d.%x%s", tp.partition, [16]byte(newUUID()), suffix)
 	return tp.topic[:min(len(tp.topic), 255-len(tail))] + tail
 }

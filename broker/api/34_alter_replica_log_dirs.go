@@ -10,11 +10,8 @@ import (
 )
 
 // AlterReplicaLogDirs, key 34, versions 1 and 2: KIP-113. A partition that is
-// named several times goes where it was named last.
-//
-// Deviation: replicas stay where they are. To ask for the directory in which a
-// replica lies succeeds; another one of log.dirs is an UNSUPPORTED_VERSION, where
-// Kafka would begin to copy.
+// named several times goes where it was named last. The answer says that moves
+// have begun; DescribeLogDirs tells how far they are.
 
 func alterReplicaLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.AlterReplicaLogDirsRequest)
@@ -47,7 +44,7 @@ func alterReplicaLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 					o.Partition = n
 					out.Topics[i].Partitions = append(out.Topics[i].Partitions, o)
 				}
-				out.Topics[i].Partitions[j].ErrorCode = code(checkMove(d, t.Topic, n, dir.Dir))
+				out.Topics[i].Partitions[j].ErrorCode = code(move(d, t.Topic, n, dir.Dir))
 			}
 		}
 	}
@@ -57,33 +54,27 @@ func alterReplicaLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 // maxFolderName is the longest name of a file that file systems take.
 const maxFolderName = 255
 
-// checkMove says why a replica cannot be in the log directory dir, nil if it is
-// there. The order is that of Kafka's ReplicaManager.alterReplicaLogDirs.
-func checkMove(d *Deps, topic string, partition int32, dir string) error {
-	// While Kafka copies, the folder is <topic>-<partition>.<32 digits>-future.
+// move has a replica go to the log directory dir, if it is not there. The order of
+// checks is that of Kafka's ReplicaManager.alterReplicaLogDirs.
+func move(d *Deps, topic string, partition int32, dir string) error {
+	// Meanwhile the folder is <topic>-<partition>.<32 digits>-future.
 	if len(topic)+len("-")+len(strconv.Itoa(int(partition)))+len(".")+32+len("-future") > maxFolderName {
 		return kerr.InvalidTopicException
 	}
-	known := false
+	err := error(kerr.LogDirNotFound)
 	for _, l := range d.Partitions.Dirs() {
-		if l.Path() == dir {
-			known = true
-			if l.Offline() != nil {
-				return kerr.KafkaStorageError
-			}
+		if l.Path() != dir {
+			continue
+		}
+		if err = kerr.KafkaStorageError; l.Offline() == nil {
+			err = d.Partitions.Move(topic, partition, l)
 		}
 	}
-	if !known {
-		return kerr.LogDirNotFound
-	}
-	current, err := d.Partitions.DirOf(topic, partition)
-	switch {
-	case errors.Is(err, kerr.NotLeaderForPartition):
+	if errors.Is(err, kerr.NotLeaderForPartition) {
 		return kerr.ReplicaNotAvailable // as older versions named it
-	case err != nil:
-		return err
-	case current.Path() != dir:
-		return kerr.UnsupportedVersion
 	}
-	return nil
+	if err != nil {
+		d.Logger.Warn("a replica cannot be moved", "topic", topic, "partition", partition, "to", dir, "err", err)
+	}
+	return err
 }

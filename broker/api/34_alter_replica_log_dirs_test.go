@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -45,7 +46,6 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 	}{
 		{"", nil},
 		{first + " a 0", []string{"a-0 e0"}},
-		{second + " a 0", []string{"a-0 e35"}},
 		{first + "/ a 0", []string{"a-0 e57"}},
 		{"/none a 0, /none a 9, /none none 0", []string{"a-0 e57", "a-9 e57", "none-0 e57"}},
 		{"data a 0", []string{"a-0 e57"}},
@@ -67,6 +67,58 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 		t.Fatal("a disk that is gone took a batch")
 	}
 	equal(t, "to a disk that is gone", f.move(2, second+" a 0, "+second+" a 1, "+second+" a 9, "+first+" a 0"), []string{"a-0 e0", "a-1 e56", "a-9 e56"})
+}
+
+// TestAlterReplicaLogDirsMoves follows a replica to another directory, and one that
+// turns back on the way.
+func TestAlterReplicaLogDirsMoves(t *testing.T) {
+	f := newFixture(t, "log.dirs", "/data,/more")
+	f.topic("a", 1)
+	for range 20 {
+		f.append("a", 0, 1)
+	}
+	p := f.partition("a", 0)
+	from := p.Log().Dir().Path()
+	to := "/data"
+	if from == to {
+		to = "/more"
+	}
+	describe := func() string {
+		return strings.Join(replicasIn(ask[*kmsg.DescribeLogDirsResponse](f, kmsg.NewPtrDescribeLogDirsRequest())), ", ")
+	}
+	size := p.Log().Size()
+	both := func(here, there string) string {
+		if from == "/data" {
+			return "/data e0" + here + ", /more e0" + there
+		}
+		return "/data e0" + there + ", /more e0" + here
+	}
+	here := fmt.Sprintf(", a-0 size %d lag 0 future false", size)
+
+	f.moveRate.Store(0)
+	equal(t, "begin", f.move(2, to+" a 0"), []string{"a-0 e0"})
+	equal(t, "again", f.move(2, to+" a 0"), []string{"a-0 e0"})
+	for describe() == both(here, ", a-0 size 0 lag 20 future true") {
+		runtime.Gosched() // the first copy goes before anybody waits
+	}
+	f.append("a", 0, 1)
+	more := p.Log().Size()
+	equal(t, "on its way", describe(), both(fmt.Sprintf(", a-0 size %d lag 0 future false", more), fmt.Sprintf(", a-0 size %d lag 1 future true", size)))
+
+	equal(t, "back", f.move(2, from+" a 0"), []string{"a-0 e0"})
+	here = fmt.Sprintf(", a-0 size %d lag 0 future false", more)
+	equal(t, "given up", describe(), both(here, ""))
+
+	f.moveRate.Store(1 << 62)
+	equal(t, "once more", f.move(2, to+" a 0"), []string{"a-0 e0"})
+	for want := both("", here); describe() != want; {
+		runtime.Gosched()
+	}
+	equal(t, "to where it is now", f.move(2, to+" a 0"), []string{"a-0 e0"})
+	f.append("a", 0, 1)
+	if got := f.partition("a", 0).Log(); got.Dir().Path() != to || got.Offsets().LogEnd != 22 {
+		t.Errorf("the log is in %s and ends at %d", got.Dir().Path(), got.Offsets().LogEnd)
+	}
 }
 
 // move asks for moves, each "directory topic partition", with ", " between them,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -14,9 +15,9 @@ import (
 // DescribeLogDirs, key 35, versions 1 to 5: KIP-113, KIP-827 (total and usable
 // bytes, version 4), KIP-1066 (cordoned directories, version 5: none ever is
 // here). A null list of topics asks for all; replicas that are not here, and
-// topics that do not exist, are left out without an error.
-//
-// There are no future replicas: AlterReplicaLogDirs moves nothing yet.
+// topics that do not exist, are left out without an error. A replica that moves
+// (AlterReplicaLogDirs) is in two directories; in the one where it goes it is a
+// future one, as far behind as what is still to be copied.
 
 func describeLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.DescribeLogDirsRequest)
@@ -44,10 +45,18 @@ func describeLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 			continue
 		}
 		o.TotalBytes, o.UsableBytes = space.Total, space.Available
-		var here []*replica.Partition
+		var here []replicaIn
 		for p := range d.Partitions.InDir(dir) {
 			if in.Topics == nil || asked[key{p.Topic(), p.ID()}] {
-				here = append(here, p)
+				at := p.Log().Offsets()
+				// How far the replica is behind what is committed (it may be ahead).
+				here = append(here, replicaIn{p, p.Log().Size(), max(at.HighWatermark-at.LogEnd, 0), false})
+			}
+		}
+		for p, future := range d.Partitions.Moves(dir) {
+			if in.Topics == nil || asked[key{p.Topic(), p.ID()}] {
+				lag := p.Log().Offsets().LogEnd - future.Offsets().LogEnd
+				here = append(here, replicaIn{p, future.Size(), lag, true})
 			}
 		}
 		o.Topics = describeReplicas(here)
@@ -56,13 +65,17 @@ func describeLogDirs(_ context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
+// replicaIn is a replica in a directory.
+type replicaIn struct {
+	*replica.Partition
+	size, lag int64 // bytes, offsets
+	future    bool  // it is still on its way
+}
+
 // describeReplicas groups replicas by topic, in order.
-func describeReplicas(replicas []*replica.Partition) (out []kmsg.DescribeLogDirsResponseDirTopic) {
-	slices.SortFunc(replicas, func(a, b *replica.Partition) int {
-		if c := strings.Compare(a.Topic(), b.Topic()); c != 0 {
-			return c
-		}
-		return int(a.ID() - b.ID())
+func describeReplicas(replicas []replicaIn) (out []kmsg.DescribeLogDirsResponseDirTopic) {
+	slices.SortFunc(replicas, func(a, b replicaIn) int {
+		return cmp.Or(strings.Compare(a.Topic(), b.Topic()), cmp.Compare(a.ID(), b.ID()))
 	})
 	for _, p := range replicas {
 		if n := len(out); n == 0 || out[n-1].Topic != p.Topic() {
@@ -71,11 +84,7 @@ func describeReplicas(replicas []*replica.Partition) (out []kmsg.DescribeLogDirs
 			out = append(out, t)
 		}
 		o := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
-		o.Partition = p.ID()
-		o.Size = p.Log().Size()
-		// How far the replica is behind what is committed (it may be ahead).
-		at := p.Log().Offsets()
-		o.OffsetLag = max(at.HighWatermark-at.LogEnd, 0)
+		o.Partition, o.Size, o.OffsetLag, o.IsFuture = p.ID(), p.size, p.lag, p.future
 		t := &out[len(out)-1]
 		t.Partitions = append(t.Partitions, o)
 	}

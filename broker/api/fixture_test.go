@@ -32,6 +32,8 @@ type fixture struct {
 	log   *logLines // what Logger was told
 	// broken is a log directory whose disk is gone; nil: none is.
 	broken *atomic.Pointer[string]
+	// moveRate is how fast replicas move to other directories, in bytes a second.
+	moveRate *atomic.Int64
 }
 
 const (
@@ -56,7 +58,8 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if given["log.dirs"] != "" {
 		paths = values.LogDirs()
 	}
-	broken := new(atomic.Pointer[string])
+	broken, moveRate := new(atomic.Pointer[string]), new(atomic.Int64)
+	moveRate.Store(1 << 62)
 	disk := vfs.Inject(vfs.NewMem(time.Now), func(op vfs.Op) error {
 		if dir := broken.Load(); dir != nil && strings.HasPrefix(op.Path, *dir) {
 			return errors.New("the disk is gone")
@@ -89,6 +92,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	}
 	set := replica.NewSet(replica.SetOptions{
 		NodeID: testNode, Dirs: dirs, RecoveryThreads: func(*controller.Image) int { return 1 }, Logger: logger,
+		MoveRate: func(*controller.Image) int64 { return moveRate.Load() },
 		Settings: func(_ *controller.Image, topic *controller.Topic) replica.Settings {
 			effective := values.Topic(topic.Configs)
 			log := logstore.DefaultConfig()
@@ -116,7 +120,7 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err := groups.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, Deps: &Deps{
+	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, moveRate: moveRate, Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
 		FetchMaxBytes: 1 << 20, AnswerMaxBytes: DefaultAnswerMaxBytes,

@@ -202,6 +202,9 @@ type layer struct {
 func (v Values) Lookup(key string) (string, bool) {
 	d, ok := BrokerDefs().Lookup(key)
 	if !ok {
+		d, ok = dynamicOnlyDefs().Lookup(key)
+	}
+	if !ok {
 		panic("config: no broker key " + key)
 	}
 	for _, l := range v.layers() {

@@ -42,6 +42,7 @@ func (s *Set) Apply(image *controller.Image) {
 	s.open(work, max(s.opts.RecoveryThreads(image), 1))
 	s.lead(image, defaultsChanged)
 	s.publish(image)
+	s.resume()
 }
 
 // brokerConfigsChanged says whether the dynamic broker configuration, which
@@ -168,6 +169,7 @@ func (s *Set) lead(image *controller.Image, defaultsChanged bool) {
 // whose name now belongs to another id.
 func (s *Set) remove(image *controller.Image) {
 	var gone []*hosted
+	var moves []*move
 	s.mu.Lock()
 	for name, h := range s.topics {
 		if t, ok := image.Topic(name); !ok || t.ID != h.id {
@@ -175,6 +177,9 @@ func (s *Set) remove(image *controller.Image) {
 			delete(s.topics, name)
 			for n := range h.partitions {
 				at := place{name, int32(n)}
+				if m := s.moves[at]; m != nil {
+					moves = append(moves, m)
+				}
 				if d := s.placed[at]; d != nil {
 					s.load[d]--
 					delete(s.placed, at)
@@ -183,15 +188,19 @@ func (s *Set) remove(image *controller.Image) {
 		}
 	}
 	s.mu.Unlock()
+	for _, m := range moves {
+		m.end()
+	}
 	for _, h := range gone {
-		for n, p := range h.partitions {
+		for _, p := range h.partitions {
 			if p == nil {
 				continue
 			}
 			p.stop()
-			if err := h.dirs[n].Delete(p.log); err != nil {
+			log := p.Log()
+			if err := log.Dir().Delete(log); err != nil {
 				s.opts.Logger.Error("a deleted partition's log cannot be removed",
-					"topic", p.topic, "partition", p.id, "dir", h.dirs[n].Path(), "err", err)
+					"topic", p.topic, "partition", p.id, "dir", log.Dir().Path(), "err", err)
 			}
 		}
 	}
@@ -203,19 +212,24 @@ func (s *Set) remove(image *controller.Image) {
 func (s *Set) adopt(image *controller.Image) {
 	for _, d := range s.opts.Dirs {
 		for _, found := range d.Logs() {
+			at := place{found.Topic, found.Partition}
 			t, ok := image.Topic(found.Topic)
-			if ok && t.ID == found.TopicID && int(found.Partition) < len(t.Partitions) {
-				s.placed[place{found.Topic, found.Partition}] = d
+			switch {
+			case !ok || t.ID != found.TopicID || int(found.Partition) >= len(t.Partitions):
+				s.opts.Logger.Warn("a log that no topic claims is set aside",
+					"topic", found.Topic, "partition", found.Partition, "dir", d.Path())
+				if err := d.Stray(found.Topic, found.Partition); err != nil {
+					s.opts.Logger.Error("a stray log cannot be renamed", "topic", found.Topic, "partition", found.Partition, "err", err)
+				}
+			case s.placed[at] != nil:
+				s.replacePlaced(at, s.opts.Settings(image, t).Log, t, d)
+			default:
+				s.placed[at] = d
 				s.load[d]++
-				continue
-			}
-			s.opts.Logger.Warn("a log that no topic claims is set aside",
-				"topic", found.Topic, "partition", found.Partition, "dir", d.Path())
-			if err := d.Stray(found.Topic, found.Partition); err != nil {
-				s.opts.Logger.Error("a stray log cannot be renamed", "topic", found.Topic, "partition", found.Partition, "err", err)
 			}
 		}
 	}
+	s.adoptFutures(image)
 	s.placeLost(image)
 }
 

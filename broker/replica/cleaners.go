@@ -67,7 +67,7 @@ func (c *Cleaners) clean(ctx context.Context, cleaner *logstore.Cleaner, s Clean
 		}
 		var logs []*logstore.Log
 		for p := range c.set.All() {
-			logs = append(logs, p.log)
+			logs = append(logs, p.Log())
 		}
 		pause := max(s.Backoff, time.Millisecond) // 0 is allowed, and would never let go of a core
 		if cleaner.CleanDirtiest(ctx, logs, s.Each) {

@@ -24,11 +24,13 @@
 //
 // [Housekeeper] runs what must be done now and then: retention, checkpoints.
 // [Cleaners] compact logs whenever there is something to compact.
+// [Set.Move] has a replica go to another directory, by a goroutine of the Set's.
 //
 // # Locks
 //
-// Set.mu, then Partition.mu, then what the log locks inside. Partition.hw is
-// taken below Partition.mu, and waiters are signalled below Partition.hw; a
-// Waiter takes no lock. No lock here is held across the network, the metadata
+// Set.applying, Set.moving, Set.mu, Partition.mu, then what the log locks inside.
+// Partition.hw is taken below Partition.mu, and waiters are signalled below
+// Partition.hw; a Waiter takes no lock. Who holds the first two may wait for a
+// move to end, which takes neither. No lock here is held across the network, the metadata
 // store or fsync: logs are opened, deleted and flushed outside all of them.
 package replica

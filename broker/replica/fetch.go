@@ -44,9 +44,9 @@ func (p *Partition) Fetch(f FetchParams) (FetchResult, error) {
 	if err := p.leads(f.CurrentLeaderEpoch); err != nil {
 		return FetchResult{}, err
 	}
-	r := FetchResult{Offsets: p.log.Offsets()}
+	r := FetchResult{Offsets: p.Log().Offsets()}
 	if f.LastFetchedEpoch >= 0 {
-		epoch, end := p.log.EndOffsetForEpoch(f.LastFetchedEpoch)
+		epoch, end := p.Log().EndOffsetForEpoch(f.LastFetchedEpoch)
 		if epoch < 0 || end < 0 {
 			// The fetcher's epoch is older than anything the leader remembers.
 			return r, kerr.OffsetOutOfRange
@@ -62,7 +62,7 @@ func (p *Partition) Fetch(f FetchParams) (FetchResult, error) {
 		}
 	}
 	var err error
-	r.Slice, err = p.log.Read(f.Offset, f.limit(r.Offsets), f.MaxBytes, f.AtLeastOne)
+	r.Slice, err = p.Log().Read(f.Offset, f.limit(r.Offsets), f.MaxBytes, f.AtLeastOne)
 	if err != nil {
 		return r, err
 	}
@@ -89,9 +89,9 @@ func (f *FetchParams) limit(at logstore.Offsets) int64 {
 // bound, and whether there are more that it would still not return, because one
 // read ends with its segment. Nothing is read.
 func (p *Partition) Available(f FetchParams) (bytes int, more bool) {
-	limit := f.limit(p.log.Offsets())
+	limit := f.limit(p.Log().Offsets())
 	size := func(limit int64) int {
-		n, err := p.log.Extent(f.Offset, limit)
+		n, err := p.Log().Extent(f.Offset, limit)
 		if err != nil {
 			return 0
 		}
@@ -105,7 +105,7 @@ func (p *Partition) Available(f FetchParams) (bytes int, more bool) {
 // followed records that a follower has everything below offset.
 func (p *Partition) followed(replica int32, offset int64) bool {
 	p.hw.Lock()
-	known := p.progress.fetched(replica, offset, p.log.Offsets().LogEnd)
+	known := p.progress.fetched(replica, offset, p.Log().Offsets().LogEnd)
 	p.hw.Unlock()
 	if known {
 		p.advance(0)

@@ -69,7 +69,7 @@ func (h *Housekeeper) every(ctx context.Context, interval time.Duration, do func
 func (h *Housekeeper) retain() {
 	now := h.opts.Now().UnixMilli()
 	for p := range h.set.All() {
-		n, err := p.log.Retain(now)
+		n, err := p.Log().Retain(now)
 		if err != nil {
 			h.opts.Logger.Error("retention failed", "topic", p.topic, "partition", p.id, "err", err)
 		} else if n > 0 {
@@ -81,7 +81,7 @@ func (h *Housekeeper) retain() {
 func (h *Housekeeper) flush() {
 	now := h.opts.Now().UnixMilli()
 	for p := range h.set.All() {
-		if err := p.log.FlushIfDue(now); err != nil {
+		if err := p.Log().FlushIfDue(now); err != nil {
 			h.opts.Logger.Error("flush failed", "topic", p.topic, "partition", p.id, "err", err)
 		}
 	}
@@ -90,7 +90,7 @@ func (h *Housekeeper) flush() {
 func (h *Housekeeper) expireProducers() {
 	now := h.opts.Now().UnixMilli()
 	for p := range h.set.All() {
-		p.log.ExpireProducers(now)
+		p.Log().ExpireProducers(now)
 	}
 }
 

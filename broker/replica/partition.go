@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -25,8 +26,9 @@ type Partition struct {
 	mu      sync.RWMutex
 	state   controller.PartitionState
 	stopped bool
-	log     *logstore.Log
 	minISR  int
+
+	current atomic.Pointer[logstore.Log] // changes under mu and hw
 
 	// hw guards progress and orders its consequences: the log's high watermark,
 	// and who is woken by it.
@@ -38,10 +40,12 @@ type Partition struct {
 }
 
 func newPartition(nodeID int32, topic string, id int32, log *logstore.Log, minISR int) *Partition {
-	return &Partition{
-		topic: topic, id: id, nodeID: nodeID, log: log, minISR: minISR,
+	p := &Partition{
+		topic: topic, id: id, nodeID: nodeID, minISR: minISR,
 		state: controller.PartitionState{Leader: -1, LeaderEpoch: -1, PartitionEpoch: -1},
 	}
+	p.current.Store(log)
+	return p
 }
 
 // Topic is the partition's topic name.
@@ -51,8 +55,9 @@ func (p *Partition) Topic() string { return p.topic }
 func (p *Partition) ID() int32 { return p.id }
 
 // Log is the partition's log, for what only reads or describes it. Appends go
-// through Append.
-func (p *Partition) Log() *logstore.Log { return p.log }
+// through Append. It may be another one the next time: a replica can move to
+// another directory.
+func (p *Partition) Log() *logstore.Log { return p.current.Load() }
 
 // State is the metadata that was last applied.
 func (p *Partition) State() controller.PartitionState {
@@ -81,8 +86,8 @@ func (p *Partition) Apply(s controller.PartitionState) error {
 	if s.Leader == p.nodeID {
 		// An epoch that the log knows already (this broker led before it was
 		// restarted) began earlier, and is no change of the log.
-		if latest, ok := p.log.LatestEpoch(); newEpoch && !(ok && latest == s.LeaderEpoch) {
-			if err := p.log.AssignEpochStart(s.LeaderEpoch, p.log.Offsets().LogEnd); err != nil {
+		if latest, ok := p.Log().LatestEpoch(); newEpoch && !(ok && latest == s.LeaderEpoch) {
+			if err := p.Log().AssignEpochStart(s.LeaderEpoch, p.Log().Offsets().LogEnd); err != nil {
 				return fmt.Errorf("partition %s-%d: start of leader epoch %d: %w", p.topic, p.id, s.LeaderEpoch, err)
 			}
 		}
@@ -103,7 +108,7 @@ func (p *Partition) configure(c logstore.Config, minISR int) {
 	p.hw.Lock()
 	p.progress.minISR = min(max(minISR, 1), max(len(p.state.Replicas), 1))
 	p.hw.Unlock()
-	p.log.SetConfig(c)
+	p.Log().SetConfig(c)
 }
 
 // stop ends the partition's service here: its log is about to be deleted or
@@ -168,7 +173,7 @@ func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
 	}
 	a := Appended{LeaderEpoch: p.state.LeaderEpoch}
 	var err error
-	if a.AppendInfo, err = p.log.WriteAsLeader(b, a.LeaderEpoch); err != nil {
+	if a.AppendInfo, err = p.Log().WriteAsLeader(b, a.LeaderEpoch); err != nil {
 		return a, err
 	}
 	if !a.Duplicate {
@@ -190,10 +195,10 @@ func (p *Partition) enoughInSync() bool {
 func (p *Partition) advance(bytes int64) {
 	p.hw.Lock()
 	defer p.hw.Unlock()
-	at := p.log.Offsets()
+	at := p.Log().Offsets()
 	hw := p.progress.highWatermark(at.LogEnd, at.HighWatermark)
 	if hw > at.HighWatermark {
-		p.log.SetHighWatermark(hw)
+		p.Log().SetHighWatermark(hw)
 		p.commits.release(hw)
 		if len(p.progress.followers) > 0 {
 			// What became visible may be more than what was just appended.
@@ -210,7 +215,7 @@ func (p *Partition) advance(bytes int64) {
 // be somebody else's by now.
 func (p *Partition) Committed(a Appended) bool {
 	// In this order: if the epoch is still the same, so it was before.
-	return p.log.Offsets().HighWatermark > a.LastOffset && p.State().LeaderEpoch == a.LeaderEpoch
+	return p.Log().Offsets().HighWatermark > a.LastOffset && p.State().LeaderEpoch == a.LeaderEpoch
 }
 
 // WaitFlushed waits until the batch is on disk, if flush.messages asks for it,
@@ -221,7 +226,13 @@ func (p *Partition) WaitFlushed(a Appended) error {
 	if !a.FlushDue {
 		return nil
 	}
-	return p.Log().FlushTo(a.LastOffset + 1)
+	for {
+		log := p.Log()
+		// If it has left for another directory meanwhile, what was in it is there.
+		if err := log.FlushTo(a.LastOffset + 1); err == nil || p.Log() == log {
+			return err
+		}
+	}
 }
 
 // WaitCommitted waits until the batch is committed. It answers

@@ -115,7 +115,7 @@ func TestAppendsSideBySideAreAllCounted(t *testing.T) {
 	p.Register(w)
 	defer p.Unregister(w)
 	for range 2 {
-		if _, err := p.log.AppendAsLeader(oneRecord(), 0); err != nil {
+		if _, err := p.Log().AppendAsLeader(oneRecord(), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestAnotherLeadersRecordsAreNotTheBatch(t *testing.T) {
 		t.Fatal("committed without the other replica")
 	}
 	apply(t, p, state(2, 1, self, 2))
-	if err := p.log.TruncateTo(0); err != nil {
+	if err := p.Log().TruncateTo(0); err != nil {
 		t.Fatal(err)
 	}
 	apply(t, p, state(self, 2, self))
@@ -170,7 +170,7 @@ func TestFetchBelowTheStart(t *testing.T) {
 		mustAppend(t, p)
 	}
 	apply(t, p, state(self, 4, self))
-	if _, err := p.log.DeleteRecordsBefore(3); err != nil {
+	if _, err := p.Log().DeleteRecordsBefore(3); err != nil {
 		t.Fatal(err)
 	}
 	for _, epoch := range []int32{-1, 0, 2} {

@@ -31,7 +31,11 @@ type SetOptions struct {
 	// RecoveryThreads is how many logs of one directory are opened at a time
 	// (num.recovery.threads.per.data.dir), as of an image.
 	RecoveryThreads func(*controller.Image) int
-	Logger          *slog.Logger
+	// MoveRate is how many bytes a second are copied at most, in all, while
+	// replicas move to other directories, as of an image [no limit]
+	// (replica.alter.log.dirs.io.max.bytes.per.second).
+	MoveRate func(*controller.Image) int64
+	Logger   *slog.Logger
 }
 
 // Set is the registry of the partitions that this broker hosts, and the last
@@ -42,11 +46,20 @@ type Set struct {
 	// applying makes Apply run alone; it is taken before mu and held while logs
 	// are opened, which mu must not be.
 	applying sync.Mutex
-	placed   map[place]*logstore.Dir // where a log was found at start or put since
-	load     map[*logstore.Dir]int   // partitions in each directory
+	placed   map[place]*logstore.Dir // where a log was found at start or put since; guarded by mu
+	load     map[*logstore.Dir]int   // partitions in each directory; guarded by mu
 	started  bool
+	// unfinished are the moves that the last stop interrupted: where to.
+	unfinished map[place]*logstore.Dir
+
+	moving sync.Mutex // held while a move is begun or ended; taken before mu
+	pace   pace
+	moved  sync.WaitGroup
+	ctx    context.Context // of the moves
+	cancel context.CancelFunc
 
 	mu      sync.RWMutex
+	moves   map[place]*move
 	topics  map[string]*hosted
 	image   *controller.Image
 	changed chan struct{} // closed and replaced whenever image is published
@@ -69,12 +82,16 @@ type hosted struct {
 // NewSet returns an empty set; Apply fills it.
 func NewSet(o SetOptions) *Set {
 	s := &Set{
-		opts:    o,
-		placed:  make(map[place]*logstore.Dir),
-		load:    make(map[*logstore.Dir]int),
-		topics:  make(map[string]*hosted),
-		changed: make(chan struct{}),
+		opts:       o,
+		placed:     make(map[place]*logstore.Dir),
+		load:       make(map[*logstore.Dir]int),
+		topics:     make(map[string]*hosted),
+		changed:    make(chan struct{}),
+		moves:      make(map[place]*move),
+		unfinished: make(map[place]*logstore.Dir),
+		pace:       newPace(len(o.Dirs)),
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
@@ -128,7 +145,7 @@ func (s *Set) GetByID(id TopicID, topic string, partition int32) (*Partition, er
 		return nil, kerr.UnknownTopicID
 	}
 	p, err := s.Get(topic, partition)
-	if p != nil && p.log.TopicID() != id {
+	if p != nil && p.Log().TopicID() != id {
 		return nil, kerr.UnknownTopicID
 	}
 	return p, err
@@ -206,9 +223,11 @@ func (s *Set) publish(image *controller.Image) {
 	s.changed = make(chan struct{})
 }
 
-// Stop ends the service of every partition. The logs stay open: the
+// Stop ends moves, and the service of every partition. The logs stay open: the
 // directories close them.
 func (s *Set) Stop() {
+	s.cancel()
+	s.moved.Wait()
 	for p := range s.where(func(*logstore.Dir) bool { return true }) {
 		p.stop()
 	}
