@@ -13,7 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// writtenFiles are the files of a log of a few segments, as a clean stop leaves them.
+// writtenFiles are the files of a log of a few segments and, with ../ before them, those of its directory, as a clean
+// stop leaves them but for the marker.
 func writtenFiles(t testing.TB) map[string][]byte {
 	mem := vfs.NewMem(nil)
 	d := openTestDir(t, mem, &clock{startMs})
@@ -31,16 +32,36 @@ func writtenFiles(t testing.TB) map[string][]byte {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}
-	entries, err := mem.ReadDir("/data/t-0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if files[e.Name], err = vfs.ReadFile(mem, "/data/t-0/"+e.Name, 1<<20); err != nil {
+	for _, prefix := range []string{"", "../"} {
+		entries, err := mem.ReadDir("/data/t-0/" + prefix)
+		if err != nil {
 			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir || e.Name == lockFile || e.Name == cleanShutdownFile {
+				continue
+			}
+			if files[prefix+e.Name], err = vfs.ReadFile(mem, "/data/t-0/"+prefix+e.Name, 1<<20); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return files
+}
+
+// putFile makes a file of a log's folder, or with ../ before its name of its directory.
+func putFile(t testing.TB, mem *vfs.Mem, name string, p []byte) {
+	f, err := mem.Create("/data/t-0/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // exercise opens a log made of arbitrary files, asks it everything, appends, and opens it once more. Nothing may
@@ -50,27 +71,24 @@ func exercise(t *testing.T, files map[string][]byte, clean bool) {
 	if err := mem.MkdirAll("/data/t-0"); err != nil {
 		t.Fatal(err)
 	}
-	put := func(name string, p []byte) {
-		f, err := mem.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.WriteAt(p, 0)
-		f.Close()
-	}
 	for name, p := range files {
-		put("/data/t-0/"+name, p)
+		putFile(t, mem, name, p)
 	}
 	if clean {
-		put("/data/"+cleanShutdownFile, []byte(cleanShutdown))
+		putFile(t, mem, "../"+cleanShutdownFile, []byte(cleanShutdown))
 	}
+	cfg := compactConfig()
+	cfg.Delete = true
 	clk := &clock{startMs}
 	for round := range 2 {
 		d, err := OpenDir(mem, "/data", DirOptions{NodeID: 1, Now: clk.now, manual: true})
 		if err != nil {
-			t.Fatal(err)
+			if round > 0 {
+				t.Fatalf("opened once, and not again: %v", err)
+			}
+			return // meta.properties may be anything too
 		}
-		l, err := d.Open("t", 0, [16]byte{}, smallConfig())
+		l, err := d.Open("t", 0, [16]byte{}, cfg)
 		if err != nil {
 			var code *kerr.Error
 			if !errors.As(err, &code) {
@@ -112,6 +130,8 @@ func exercise(t *testing.T, files map[string][]byte, clean bool) {
 			}
 			sl.Release()
 		}
+		l.Roll(clk.ms)
+		NewCleaner(l.logger).Clean(t.Context(), l, anyCleaner)
 		l.TruncateTo((o.LogStart + o.LogEnd) / 2)
 		l.Retain(startMs + 1<<40)
 		if err := d.Close(); err != nil && d.Offline() == nil {
@@ -123,7 +143,11 @@ func exercise(t *testing.T, files map[string][]byte, clean bool) {
 // FuzzOpenArbitraryFiles opens logs of which some files are anything.
 func FuzzOpenArbitraryFiles(f *testing.F) {
 	files := writtenFiles(f)
-	names := make([]string, 0, len(files))
+	// What a crash or Apache Kafka may leave beside them.
+	const first = "00000000000000000000"
+	names := []string{first + txnIndexSuffix, first + logSuffix + swapSuffix, first + indexSuffix + swapSuffix, first + timeIndexSuffix + swapSuffix,
+		first + logSuffix + cleanedSuffix, first + logSuffix + deletedSuffix, leaderEpochFile + ".tmp", "00000000000000000009" + logSuffix,
+		"99999999999999999999" + logSuffix, "00000000000000000005" + snapshotSuffix}
 	for name := range files {
 		names = append(names, name)
 	}
@@ -156,20 +180,12 @@ func FuzzIndexRecovery(f *testing.F) {
 		if err := mem.MkdirAll("/data/t-0"); err != nil {
 			t.Fatal(err)
 		}
-		put := func(name string, p []byte) {
-			file, err := mem.Create(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file.WriteAt(p, 0)
-			file.Close()
-		}
 		for name, p := range files {
-			put("/data/t-0/"+name, p)
+			putFile(t, mem, name, p)
 		}
-		put("/data/t-0/"+index, offsets)
-		put("/data/t-0/"+times, timestamps)
-		put("/data/"+recoveryPointFile, offsetMap{{"t", 0}: int64(point)}.format())
+		putFile(t, mem, index, offsets)
+		putFile(t, mem, times, timestamps)
+		putFile(t, mem, "../"+recoveryPointFile, offsetMap{{"t", 0}: int64(point)}.format())
 		d := openTestDir(t, mem, &clock{startMs})
 		defer d.Close()
 		l := openTestLog(t, d, smallConfig())

@@ -41,7 +41,8 @@ type script struct {
 	dir *Dir
 	log *Log
 
-	last string // error
+	ops  []string // what has changed the file system since the last time that was asked
+	last string   // error
 }
 
 type args map[string]string
@@ -69,7 +70,7 @@ func describeError(err error) string {
 
 func (s *script) run(line string) string {
 	words := strings.Fields(line)
-	if s.log == nil && !slices.Contains([]string{"open", "config", "clock", "damage", "files"}, words[0]) {
+	if s.log == nil && !slices.Contains([]string{"open", "config", "clock", "damage", "files", "ops"}, words[0]) {
 		s.t.Fatalf("%s: the log is not open, after %s", line, s.last)
 	}
 	a := args{}
@@ -95,6 +96,8 @@ func (s *script) do(command string, a args) (string, error) {
 		s.cfg.IndexIntervalBytes = int(s.num(a, "index.interval.bytes", int64(s.cfg.IndexIntervalBytes)))
 		s.cfg.RetentionMs = s.num(a, "retention.ms", s.cfg.RetentionMs)
 		s.cfg.RetentionBytes = s.num(a, "retention.bytes", s.cfg.RetentionBytes)
+		s.cfg.FlushMessages = s.num(a, "flush.messages", s.cfg.FlushMessages)
+		s.cfg.FlushMs = s.num(a, "flush.ms", s.cfg.FlushMs)
 		s.cfg.MaxMessageBytes = int(s.num(a, "max.message.bytes", int64(s.cfg.MaxMessageBytes)))
 		s.cfg.LogAppendTime = a["message.timestamp.type"] == "LogAppendTime"
 		if policy, ok := a["cleanup.policy"]; ok {
@@ -118,7 +121,7 @@ func (s *script) do(command string, a args) (string, error) {
 		}
 		return "", nil
 	case "open":
-		d, err := OpenDir(s.mem, "/data", DirOptions{NodeID: 1, Now: s.clk.now, manual: true,
+		d, err := OpenDir(vfs.Inject(s.mem, s.note), "/data", DirOptions{NodeID: 1, Now: s.clk.now, manual: true,
 			Logger:                 slog.New(slog.NewTextHandler(s.t.Output(), nil)),
 			ProducerIDExpirationMs: s.num(a, "producer.id.expiration.ms", 86_400_000),
 			Random:                 func(n int64) int64 { return n - 1 }})
@@ -137,9 +140,9 @@ func (s *script) do(command string, a args) (string, error) {
 		s.dir, s.log = nil, nil
 		return "", err
 	case "kill": // files as they are; the old life ends without a trace
-		next := s.mem.Clone()
+		next, ops := s.mem.Clone(), s.ops
 		s.dir.Close()
-		s.mem, s.dir, s.log = next, nil, nil
+		s.mem, s.dir, s.log, s.ops = next, nil, nil, ops
 		return "", nil
 	case "clock":
 		s.clk.ms += s.num(a, "ms", 0)
@@ -247,6 +250,12 @@ func (s *script) do(command string, a args) (string, error) {
 		return fmt.Sprintf("up to %d, uncleanable %v", s.log.cleaned.Load(), s.log.uncleanable.Load()), nil
 	case "flush":
 		return "", s.log.Flush()
+	case "flush-if-due":
+		return "", s.log.FlushIfDue(s.clk.ms)
+	case "ops":
+		text := strings.Join(s.ops, "\n")
+		s.ops = nil
+		return text, nil
 	case "checkpoint":
 		return "", s.dir.Checkpoint()
 	case "background":
@@ -281,6 +290,18 @@ func (s *script) do(command string, a args) (string, error) {
 	}
 	s.t.Fatalf("unknown command %q", command)
 	return "", nil
+}
+
+// note records the operations that a crash could reveal, in their order.
+func (s *script) note(op vfs.Op) error {
+	if op.Mutates() {
+		text := fmt.Sprintf("%s %s", op.Kind, strings.TrimPrefix(op.Path, "/data/"))
+		if op.Kind == vfs.OpWrite {
+			text += fmt.Sprintf(" %d+%d", op.Off, op.Len)
+		}
+		s.ops = append(s.ops, text)
+	}
+	return nil
 }
 
 // clean runs one cleaning, in a map of so many keys.
