@@ -21,6 +21,15 @@ func sameShard(c *Coordinator, group, name string) string {
 	}
 }
 
+// written returns when everything that waited to be written, of the groups of this one's shard, is: a commit that comes
+// after it goes into no earlier transaction.
+func written(t testing.TB, c *Coordinator, group string) {
+	t.Helper()
+	if errs := commit(t, c, sameShard(c, group, "later"), "", -1, OffsetToCommit{"t", 0, 1, -1, ""}); errs[0] != nil {
+		t.Fatal(errs[0])
+	}
+}
+
 // TestTooLargeForTheStore: a member whose metadata no transaction can hold is told so, again and again. Its group goes on
 // joining; its neighbours notice nothing.
 func TestTooLargeForTheStore(t *testing.T) {
@@ -169,10 +178,7 @@ func TestVanished(t *testing.T) {
 			// members and offsets is forgotten.
 			cl.pass(c, time.Hour)
 			cl.pass(c, time.Hour)
-			// What was to be written before is written when this is.
-			if errs := commit(t, c, sameShard(c, "g", "later"), "", -1, OffsetToCommit{"t", 0, 1, -1, ""}); errs[0] != nil {
-				t.Fatal(errs[0])
-			}
+			written(t, c, "g")
 			c.ask(c.shard("g"), func(s *shard, _ error) {
 				if len(s.alarms) != 0 || s.groups["g"] != nil {
 					t.Errorf("%d alarms; left in memory: %+v", len(s.alarms), s.groups["g"])
@@ -243,6 +249,9 @@ func TestManyProtocols(t *testing.T) {
 		cl.pass(c, 5*time.Second)
 	}
 	wg.Wait()
+	written(t, c, "g")
+	cl.pass(c, time.Hour) // with nothing under way it is forgotten now
+	written(t, c, "g")
 	c.ask(c.shard("g"), func(s *shard, _ error) {
 		if g := s.groups["g"]; g != nil {
 			t.Errorf("%s, %d protocols", g.state, len(g.supported))
