@@ -468,7 +468,14 @@ func (h *history) adopt(got []batch.Batch, promised int64, o Offsets) {
 		byBase[b.BaseOffset()] = append(byBase[b.BaseOffset()], b)
 	}
 	epoch := int32(0)
+	sequences := map[int64]int32{}
 	for _, b := range got {
+		if b.HasProducerID() {
+			// What a truncation took away has come back, and what was written instead later goes on behind it. (Replicas see
+			// that by the epochs.)
+			h.ragged = h.ragged || b.BaseSequence() < sequences[b.ProducerID()]
+			sequences[b.ProducerID()] = b.LastSequence()
+		}
 		known := byBase[b.BaseOffset()]
 		i := slices.IndexFunc(known, func(k batch.Batch) bool { return string(k) == string(b) })
 		if i < 0 || i > 0 && b.LastOffset() < promised {
