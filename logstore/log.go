@@ -178,19 +178,18 @@ func (l *Log) usable() error {
 
 // openFile opens a file of a segment.
 func (l *Log) openFile(name string, create bool) (*handle, error) {
-	if create {
-		l.namesDirty.Store(true)
-	}
 	return l.dir.o.Files.open(func() (vfs.File, error) {
-		if create {
-			return l.dir.fs.Create(name)
+		if !create {
+			return l.dir.fs.Open(name)
 		}
-		return l.dir.fs.Open(name)
+		f, err := l.dir.fs.Create(name)
+		l.namesDirty.Store(true) // not before: a flush that is under way would take it back
+		return f, err
 	})
 }
 
 func (l *Log) rename(oldName, newName string) error {
-	l.namesDirty.Store(true)
+	defer l.namesDirty.Store(true)
 	return l.dir.fs.Rename(oldName, newName)
 }
 

@@ -14,16 +14,17 @@ import (
 // torn or wrong: what lies behind it was never promised to anybody. Indexes are built anew for what was checked.
 //
 // Below the recovery point files, index entries included, are on disk since before the point moved there, and are
-// believed. So the work is proportional to what was appended since the last flush, not to the segment.
+// believed. So the work is proportional to what was appended since the last flush, not to the segment. A log that was
+// not written to since it was closed in order, while others were, is read at its end and not changed.
 func (l *Log) recover() error {
-	if err := l.touch(); err != nil {
-		return err
-	}
 	segments := *l.segments.Load()
 	point := l.recoveryPoint.Load()
 	// A snapshot above the point may be of records that a truncation removed before it removed the snapshot: both
 	// removals may have come undone, or one.
 	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > point; n-- {
+		if err := l.touch(); err != nil {
+			return err
+		}
 		if err := l.removeSnapshot(l.snapshots[n-1]); err != nil {
 			return err
 		}
@@ -32,6 +33,18 @@ func (l *Log) recover() error {
 	first := segmentAt(segments, point-1)
 	for i, s := range segments[first:] {
 		i += first
+		end := point
+		if i+1 < len(segments) {
+			end = segments[i+1].base
+		}
+		if ok, err := l.intact(s, end); err != nil {
+			return err
+		} else if ok && end <= point {
+			continue
+		}
+		if err := l.touch(); err != nil {
+			return err
+		}
 		// A segment that is all below the point is looked at for its end alone. The point stays where it is, or crash
 		// after crash it would go back, segment by segment.
 		below := i+1 < len(segments) && segments[i+1].base <= point
@@ -42,7 +55,7 @@ func (l *Log) recover() error {
 		if err != nil {
 			return err
 		}
-		_, end := s.extent()
+		_, end = s.extent()
 		// A segment that ends before the next one begins has lost its tail, unless all of that is below the recovery
 		// point: there compaction leaves gaps.
 		if i+1 < len(segments) && !cut && (end == segments[i+1].base || end < segments[i+1].base && segments[i+1].base <= point) {
@@ -80,12 +93,6 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 	if err != nil {
 		return false, err
 	}
-	if anchor.size == 0 && point > s.base && s.size > 0 && !synced {
-		// Entries that a later recovery would believe are about to be written anew, unsynced.
-		if err := l.dir.lowerRecoveryPoint(l, s.base); err != nil {
-			return false, err
-		}
-	}
 	if err := errors.Join(s.offsets.truncate(s.fs, anchor.offsets), s.times.truncate(s.fs, anchor.times)); err != nil {
 		return false, err
 	}
@@ -105,6 +112,7 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 	l.epochs.truncateFromEnd(s.next)
 	r.pos = anchor.pos + anchor.size
 	valid := r.pos
+	anew := anchor.size == 0 && point > s.base && !synced
 	for {
 		b, err := r.next()
 		if err == io.EOF {
@@ -120,6 +128,13 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 		}
 		if err != nil {
 			return false, err
+		}
+		if anew && s.sinceIndex > int64(cfg.IndexIntervalBytes) && b.LastOffset() < point {
+			// An entry that a later recovery would believe is about to be written anew, unsynced.
+			if err := l.dir.lowerRecoveryPoint(l, s.base); err != nil {
+				return false, err
+			}
+			anew = false
 		}
 		if err := s.account(b, valid, int64(len(b)), cfg); err != nil {
 			return false, err

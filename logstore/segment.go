@@ -227,6 +227,7 @@ func (s *segment) append(p []byte, cfg *Config, room *room) error {
 			return errors.Join(err, cutErr)
 		}
 		s.mu.Lock()
+		s.unsynced = true // or a crash might keep what was written and lose the cut, in the middle of the log
 		s.allocated = pos
 		s.mu.Unlock()
 		return err
