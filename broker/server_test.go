@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,10 +92,11 @@ func TestPanicInAWaitCostsOnlyItsConnection(t *testing.T) {
 	}
 }
 
-// TestWaitingIsNotIdle lets an hour pass over a connection that is silent and one
+// TestWaitingIsNotIdle lets hours pass over a connection that is silent and one
 // whose request waits: only the first is closed.
 func TestWaitingIsNotIdle(t *testing.T) {
 	waiting, release := make(chan struct{}), make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
 	b := startBare(t, func(o *serverOptions) { o.maxIdle = 100 * time.Millisecond }, func(_ context.Context, _ *api.Deps, r *api.Request) api.Reply {
 		if r.Version == 0 {
 			return answered(r)
@@ -105,15 +107,32 @@ func TestWaitingIsNotIdle(t *testing.T) {
 			return answered(r)
 		}}
 	})
+	t.Cleanup(let)
 	silent, c := b.dial(), b.dial()
 	ask[*kmsg.ApiVersionsResponse](silent, versions())
 	req := versions()
 	req.Version = 3
 	c.send(req)
 	<-waiting
-	b.clock.Add(time.Hour.Milliseconds())
+	// More than one hour: the server may note when its answer was written only after the first of them.
+	closed := make(chan struct{})
+	var hours sync.WaitGroup
+	hours.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			b.clock.Add(time.Hour.Milliseconds())
+			select {
+			case <-tick.C:
+			case <-closed:
+				return
+			}
+		}
+	})
+	defer hours.Wait()
+	defer close(closed)
 	silent.gone()
-	close(release)
+	let()
 	c.receive()
 }
 

@@ -80,6 +80,12 @@ func TestKilledWhileWriting(t *testing.T) {
 			}
 			w := &tortureWriter{number: len(list), idempotent: idempotent, cl: client(t, b, opts...), acked: make([][]int64, partitions)}
 			list = append(list, w)
+			if idempotent {
+				// The client gives up where its first InitProducerId meets a kill; the answer that matters here comes later.
+				if _, _, err := w.cl.ProducerID(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for p := range int32(partitions) {
 				writing.Go(func() { w.write(ctx, t, p, stop, &acked) })
 			}
