@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 const (
@@ -145,13 +146,11 @@ func (w *writer) more(ctx context.Context) error {
 			return fmt.Errorf("topic %s: %w", topic, err)
 		}
 	}
-	for name, opts := range map[string][]kgo.Opt{
-		readers:   nil,
-		nextGroup: {kgo.WithContext(context.WithValue(ctx, "opt_in_kafka_next_gen_balancer_beta", true)), kgo.MaxVersions(nil)}, //nolint:staticcheck // the client's own way to ask for it
-	} {
-		if err := consumeSome(ctx, w.addr, name, opts...); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
+	if err := consumeSome(ctx, w.addr, readers, "classic"); err != nil {
+		return fmt.Errorf("group %s: %w", readers, err)
+	}
+	if err := consumeSome(ctx, w.addr, nextGroup, "consumer", kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()), kgo.MaxVersions(kversion.V4_0_0())); err != nil {
+		return fmt.Errorf("group %s: %w", nextGroup, err)
 	}
 	if err := w.commitByHand(ctx); err != nil {
 		return err
@@ -267,7 +266,7 @@ func compact(ctx context.Context, addr string) error {
 	defer cl.Close()
 	for round := 0; ; round++ {
 		if round == 200 {
-			return errors.New("Apache Kafka's cleaner has removed nothing")
+			return errors.New("nothing was compacted")
 		}
 		for p := range int32(2) {
 			var rs []*kgo.Record
@@ -316,8 +315,8 @@ func deleteRecords(ctx context.Context, cl *kgo.Client, topic string, before int
 	return kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode)
 }
 
-// consumeSome reads a part of a topic as a member of a group and commits it.
-func consumeSome(ctx context.Context, addr, group string, opts ...kgo.Opt) error {
+// consumeSome reads a part of a topic as a member of a group of the type, and commits it.
+func consumeSome(ctx context.Context, addr, group, groupType string, opts ...kgo.Opt) error {
 	cl, err := newClient(addr, append([]kgo.Opt{kgo.ConsumerGroup(group), kgo.ConsumeTopics("mixed"), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxPartitionBytes(1500)}, opts...)...)
 	if err != nil {
@@ -336,7 +335,16 @@ func consumeSome(ctx context.Context, addr, group string, opts ...kgo.Opt) error
 			return err
 		}
 	}
-	return nil
+	list, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, g := range list.Groups {
+		if g.Group == group && g.GroupType == groupType {
+			return nil
+		}
+	}
+	return fmt.Errorf("no group of type %s in %+v", groupType, list.Groups)
 }
 
 func (w *writer) commitByHand(ctx context.Context) error {
@@ -375,7 +383,7 @@ func commit(ctx context.Context, cl *kgo.Client, group string, at int64, metadat
 func (w *writer) transact(ctx context.Context) error {
 	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(w.addr), kgo.ConsumerGroup(transactional), kgo.ConsumeTopics("mixed"),
 		kgo.TransactionalID("mover"), kgo.DefaultProduceTopic("transactions"), kgo.FetchMaxPartitionBytes(1500),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets())
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return err
 	}

@@ -122,6 +122,12 @@ func (m *move) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking Apache Kafka: %w", err)
 	}
+	for _, group := range groups() {
+		has := slices.ContainsFunc(before[committed], func(l string) bool { return strings.HasPrefix(l, group+": ") })
+		if has == (group == deleted) {
+			return fmt.Errorf("at Apache Kafka there are offsets of group %s: %v", group, has)
+		}
+	}
 	if err := m.node.Stop(ctx); err != nil {
 		return err
 	}
@@ -222,7 +228,7 @@ func (m *move) compare(ctx context.Context, how string, want answers, w *writer)
 // differ says where two lists differ.
 func differ(want, got []string) error {
 	if len(want) == 0 {
-		return errors.New("Apache Kafka has none: nothing was compared")
+		return errors.New("nothing was compared: there is none at Apache Kafka")
 	}
 	if slices.Equal(want, got) {
 		return nil
