@@ -220,3 +220,85 @@ func TestForeignLogDir(t *testing.T) {
 		t.Errorf("another node's directory: %v", err)
 	}
 }
+
+// TestMoveThroughTheWire moves a partition to another directory while it is written
+// to, slower and then faster, as kafka-reassign-partitions asks for it.
+func TestMoveThroughTheWire(t *testing.T) {
+	r, err := tryRun(t, newDisks(), config.Properties{"log.dirs": "/one,/two"}, "", controller.NewMemStore())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.dial()
+	c.createTopic("t", 1)
+	produced := int64(0)
+	produce := func() {
+		t.Helper()
+		if got := produceCode(ask[*kmsg.ProduceResponse](c, produceRequest("t", 0, 1, someBatch(10, 1000)))); got != 0 {
+			t.Fatal(got)
+		}
+		produced += 10
+	}
+	for range 300 {
+		produce()
+	}
+	_, in := c.logDirs("t")
+	to := map[string]string{"/one": "/two", "/two": "/one"}[in[0]]
+	throttle := func(rate string) {
+		t.Helper()
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		res := kmsg.NewIncrementalAlterConfigsRequestResource()
+		res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeBroker, "1"
+		set := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		set.Name, set.Value = "replica.alter.log.dirs.io.max.bytes.per.second", kmsg.StringPtr(rate)
+		res.Configs = append(res.Configs, set)
+		req.Resources = append(req.Resources, res)
+		if got := ask[*kmsg.IncrementalAlterConfigsResponse](c, req).Resources[0].ErrorCode; got != 0 {
+			t.Fatalf("throttle: error %d", got)
+		}
+	}
+	throttle("1000")
+	move := kmsg.NewPtrAlterReplicaLogDirsRequest()
+	move.Version = 2
+	move.Dirs = []kmsg.AlterReplicaLogDirsRequestDir{{Dir: to, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{{Topic: "t", Partitions: []int32{0}}}}}
+	if got := ask[*kmsg.AlterReplicaLogDirsResponse](c, move).Topics[0].Partitions[0].ErrorCode; got != 0 {
+		t.Fatalf("move: error %d", got)
+	}
+	// at answers where the replica is, and how far behind the one is that is on its way.
+	at := func() (here string, lag int64) {
+		t.Helper()
+		lag = -1
+		req := kmsg.NewPtrDescribeLogDirsRequest()
+		req.Version = 4
+		for _, d := range ask[*kmsg.DescribeLogDirsResponse](c, req).Dirs {
+			for _, of := range d.Topics {
+				for _, p := range of.Partitions {
+					if p.IsFuture {
+						lag = p.OffsetLag
+					} else {
+						here = d.Dir
+					}
+				}
+			}
+		}
+		return here, lag
+	}
+	for range 20 {
+		produce()
+	}
+	if here, lag := at(); here == to || lag < 200 {
+		t.Errorf("throttled: it is in %s, the copy is %d behind", here, lag)
+	}
+	throttle("1000000000")
+	for here, lag := at(); here != to || lag != -1; here, lag = at() {
+		produce()
+	}
+	list := kmsg.NewPtrListOffsetsRequest()
+	list.Version, list.ReplicaID = 5, -1
+	list.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: "t", Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 0, CurrentLeaderEpoch: -1, Timestamp: -1}}}}
+	if got := ask[*kmsg.ListOffsetsResponse](c, list).Topics[0].Partitions[0].Offset; got != produced {
+		t.Errorf("the log ends at %d, %d records were produced", got, produced)
+	}
+	if strings.Contains(r.logs.String(), "has no effect") {
+		t.Error("the throttle is said to have no effect")
+	}
+}

@@ -74,3 +74,8 @@ func applied() []string {
 		"transaction.state.log.min.isr", "transaction.state.log.segment.bytes",
 	}
 }
+
+// appliedDynamically are those of the keys that can only be set dynamically.
+func appliedDynamically() []string {
+	return []string{"replica.alter.log.dirs.io.max.bytes.per.second"}
+}

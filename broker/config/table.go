@@ -30,7 +30,7 @@ var (
 			mark(names(internalRows()), hide).
 			mark(applied(), apply)
 	})
-	dynamicOnlyDefs = sync.OnceValue(func() *Defs { return build("", dynamicOnlyRows()) })
+	dynamicOnlyDefs = sync.OnceValue(func() *Defs { return build("", dynamicOnlyRows()).mark(appliedDynamically(), apply) })
 	topicDefs       = sync.OnceValue(func() *Defs {
 		return build("Unknown topic config name: ", topicRows(), internalTopicRows()).
 			mark(names(internalTopicRows()), hide).

@@ -162,6 +162,8 @@ func TestWithoutEffect(t *testing.T) {
 		{BrokerDefs(), "num.io.threads", "9", idle},
 		{BrokerDefs(), "num.io.threads", "8", ""},
 		{BrokerDefs(), "log.retention.ms", "9", ""},
+		{BrokerDefs(), "leader.replication.throttled.rate", "9", idle},
+		{BrokerDefs(), "replica.alter.log.dirs.io.max.bytes.per.second", "9", ""},
 		{BrokerDefs(), "log.retention.mss", "9", "not a known key, has no effect (did you mean log.retention.ms?)"},
 		{BrokerDefs(), "my.own.plugin.key", "9", "not a known key, has no effect"},
 		{BrokerDefs(), "rsm.config.x", "9", idle},

@@ -123,6 +123,9 @@ func (t *Defs) WithoutEffect(key, valid string) string {
 		}
 		return ""
 	}
+	if d, ok := dynamicOnlyDefs().Lookup(key); ok && d.Applied {
+		return ""
+	}
 	if _, ok := dynamicDef(key); ok || pluginKey(key) {
 		return withoutEffect
 	}
