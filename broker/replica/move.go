@@ -37,7 +37,8 @@ func (m *move) end() {
 const (
 	// copyBytes is how much is copied at a time.
 	copyBytes = 1 << 20
-	// copyUnderLock is how much may be left to copy while nobody can append.
+	// copyUnderLock is how much may be left to copy while nobody can append; twice
+	// as much with each attempt, for who appends may be as fast as who copies.
 	copyUnderLock = 1 << 20
 )
 
@@ -174,7 +175,8 @@ func (s *Set) copy(ctx context.Context, m *move) error {
 	}
 	defer s.pace.end()
 	var buf []byte
-	for {
+	flushed := false
+	for most := copyUnderLock; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -186,16 +188,22 @@ func (s *Set) copy(ctx context.Context, m *move) error {
 			return err
 		}
 		left, err := m.partition.Log().Extent(m.future.Offsets().LogEnd, m.partition.Log().Offsets().LogEnd)
-		if err != nil || left > copyUnderLock {
+		if err != nil || left > most {
 			continue // copying will tell
 		}
-		// What was flushed in the log has to be flushed in the copy before long: most of it now, outside of locks.
-		if err := m.future.Flush(); err != nil {
+		if !flushed {
+			// Two logs are there until the new one is flushed: not for long, if most of it is on disk before. What is
+			// appended meanwhile is flushed then, or this might never end.
+			if err := m.future.Flush(); err != nil {
+				return err
+			}
+			flushed = true
+			continue
+		}
+		if done, err := m.partition.replaceLog(ctx, m.future, most); done || err != nil {
 			return err
 		}
-		if done, err := m.partition.replaceLog(ctx, m.future); done || err != nil {
-			return err
-		}
+		most = min(2*most, math.MaxInt32)
 	}
 }
 
@@ -230,9 +238,10 @@ func copySome(log, future *logstore.Log, buf []byte) ([]byte, error) {
 	return buf, future.AppendAsFollower(buf)
 }
 
-// replaceLog copies what is left, if that is little, and makes the future log the
-// partition's. It answers false if it has to be tried again.
-func (p *Partition) replaceLog(ctx context.Context, future *logstore.Log) (bool, error) {
+// replaceLog copies what is left, if that is no more than so many bytes and a
+// piece, and makes the future log the partition's. It answers false if it has to
+// be tried again.
+func (p *Partition) replaceLog(ctx context.Context, future *logstore.Log, most int) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
@@ -248,7 +257,7 @@ func (p *Partition) replaceLog(ctx context.Context, future *logstore.Log) (bool,
 		if buf, err = copySome(log, future, buf[:0]); err != nil {
 			return false, err
 		}
-		if len(buf) == 0 || copied > 2*copyUnderLock {
+		if len(buf) == 0 || copied > most {
 			return false, nil
 		}
 	}
