@@ -382,6 +382,7 @@ func (p pace) spend(ctx context.Context, n int, bytesPerSecond func() int64) err
 		if wait < time.Microsecond {
 			return nil
 		}
+		begin := time.Now()
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -389,7 +390,7 @@ func (p pace) spend(ctx context.Context, n int, bytesPerSecond func() int64) err
 			timer.Stop()
 			return ctx.Err()
 		}
-		owed -= rate * wait.Seconds()
+		owed -= rate * time.Since(begin).Seconds()
 	}
 	return nil
 }
