@@ -19,7 +19,7 @@ func (b *broker) openDirs(open func(vfs.FS, string, logstore.DirOptions) (*logst
 	for _, path := range b.Values.LogDirs() {
 		d, err := open(b.FS, path, logstore.DirOptions{
 			NodeID:                 b.nodeID,
-			CloseThreads:           b.Values.Int("num.recovery.threads.per.data.dir"),
+			CloseThreads:           closersPerThread * b.Values.Int("num.recovery.threads.per.data.dir"),
 			ProducerIDExpirationMs: b.Values.Long("producer.id.expiration.ms"),
 			ReservedBytes:          reservedBytes,
 			Files:                  files,
@@ -39,6 +39,11 @@ func (b *broker) openDirs(open func(vfs.FS, string, logstore.DirOptions) (*logst
 	}
 	return nil
 }
+
+// closersPerThread is how many goroutines stand for a thread of Kafka's where logs
+// are closed: each waits for the disk nearly all the time, and the more wait, the
+// more a file system syncs at once.
+const closersPerThread = 32
 
 // segmentFiles bounds what the logs may have open: half of the descriptors that
 // the process may have, the others are for connections; and a quarter of the

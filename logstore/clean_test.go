@@ -144,7 +144,6 @@ truncate t-0/leader-epoch-checkpoint.tmp
 write t-0/leader-epoch-checkpoint.tmp
 sync t-0/leader-epoch-checkpoint.tmp
 rename t-0/leader-epoch-checkpoint
-syncdir t-0
 sync t-0/00000000000000000004.snapshot
 sync t-0/00000000000000000008.snapshot
 sync t-0/partition.metadata
@@ -159,7 +158,6 @@ create t-0/00000000000000000000.index.cleaned
 create t-0/00000000000000000000.timeindex.cleaned
 write t-0/00000000000000000000.timeindex.cleaned
 sync t-0/00000000000000000000.log.cleaned
-sync t-0/00000000000000000000.index.cleaned
 sync t-0/00000000000000000000.timeindex.cleaned
 syncdir t-0
 rename t-0/00000000000000000000.log.swap

@@ -115,13 +115,15 @@ func (l *Log) flushLocked() error {
 	return nil
 }
 
-// saveEpochs writes leader-epoch-checkpoint if it is behind. Called under flushMu or before anybody knows the log.
+// saveEpochs writes leader-epoch-checkpoint if it is behind. Its name is durable when the folder is synced, which the
+// caller does. Called under flushMu or before anybody knows the log.
 func (l *Log) saveEpochs() error {
 	contents, version, ok := l.epochs.unsaved()
 	if !ok {
 		return nil
 	}
-	if err := vfs.WriteFileAtomic(l.dir.fs, l.path, l.file(leaderEpochFile), contents); err != nil {
+	l.namesDirty.Store(true)
+	if err := vfs.ReplaceFile(l.dir.fs, l.file(leaderEpochFile), contents); err != nil {
 		return err
 	}
 	l.epochs.setSaved(version)

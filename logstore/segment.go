@@ -365,10 +365,9 @@ func (s *segment) seal() error {
 	}
 	for _, x := range []*index{&s.offsets, &s.times} {
 		if !x.exists {
-			if err := x.open(s.fs); err != nil {
+			if err := x.open(s.fs); err != nil { // empty, so that its name is all there is to be synced
 				return err
 			}
-			x.unsynced = true
 		}
 	}
 	if err := s.flushIndexes(); err != nil {

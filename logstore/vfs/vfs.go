@@ -139,14 +139,19 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 // WriteFileAtomic replaces name with the given contents so that a crash leaves either the old or the new file,
 // never a mixture: it writes and syncs name+".tmp", renames it onto name and syncs the folder dir that holds both.
 func WriteFileAtomic(fsys FS, dir, name string, contents []byte) error {
+	if err := ReplaceFile(fsys, name, contents); err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// ReplaceFile is WriteFileAtomic without the last step: until the folder is synced a crash may leave the old file.
+func ReplaceFile(fsys FS, name string, contents []byte) error {
 	tmp := name + ".tmp"
 	if err := writeAndSync(fsys, tmp, contents); err != nil {
 		return err
 	}
-	if err := fsys.Rename(tmp, name); err != nil {
-		return err
-	}
-	return fsys.SyncDir(dir)
+	return fsys.Rename(tmp, name)
 }
 
 func writeAndSync(fsys FS, name string, contents []byte) error {
