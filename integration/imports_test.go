@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"controller":           {},
 	"controller/etcd":      {"controller"},
 	"controller/group":     {"controller"},
+	"controller/txn":       {"controller"},
 	"controller/storetest": {"controller"}, // the contract that every Store passes
 
 	"logstore":           {"logstore/compact", "logstore/vfs", "protocol/batch"},
@@ -59,6 +60,7 @@ var allowedInTests = map[string][]string{
 	"controller":          {"controller/storetest", "integration/script"},
 	"controller/etcd":     {"controller/storetest"},
 	"controller/group":    {"controller/etcd", "integration/script"}, // etcd: what groups cost can only be measured on the real store
+	"controller/txn":      {"controller/etcd", "integration/script"}, // etcd: likewise
 	"integration":         {"integration/process"},
 	"logstore":            {"integration/script"},
 }
