@@ -323,7 +323,8 @@ func (n *node) WriteMarkers(_ context.Context, m Markers, done func([]error)) {
 				errs[i] = kerr.NotLeaderForPartition
 			case 1: // it may come later
 				errs[i] = kerr.RequestTimedOut
-				s.post(func() { s.counts["marker late"]++; log.mark(m) })
+				late := func() { s.counts["marker late"]++; log.mark(m) }
+				s.net = append(s.net, message{s.now + s.rng.Int64N(1000), late})
 			default:
 				errs[i] = log.mark(m)
 				if s.chance(10) {
