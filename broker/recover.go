@@ -31,11 +31,11 @@ func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Co
 	if err := b.openStore(ctx); err != nil {
 		return err
 	}
-	switch empty, err := controller.IsEmpty(ctx, b.store); {
+	switch err := controller.BeginRebuild(ctx, b.store); {
+	case errors.Is(err, controller.ErrInUse):
+		return fmt.Errorf("the metadata in %s is not lost; move it away if it is to be replaced", b.Values.MetadataDir())
 	case err != nil:
 		return err
-	case !empty:
-		return fmt.Errorf("the metadata in %s is not lost; move it away if it is to be replaced", b.Values.MetadataDir())
 	}
 	if err := fill(ctx, b); err != nil {
 		return err
@@ -53,6 +53,9 @@ func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Co
 	}
 	adopted, err := f.reconcile(ctx, b.controller)
 	if err != nil {
+		return err
+	}
+	if err := controller.EndRebuild(ctx, b.store); err != nil {
 		return err
 	}
 	adopted = slices.DeleteFunc(adopted, controller.IsInternalTopic) // nobody configures these

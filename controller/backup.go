@@ -9,6 +9,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
 )
 
 // A backup is a line that says what it is, the version of its form (uint32), an entry for each key in ascending order,
@@ -102,10 +103,47 @@ func ReadBackup(ctx context.Context, r io.Reader, store Store) (keys int, err er
 	return keys, flush()
 }
 
-// IsEmpty says whether nobody has ever used the store.
+// ErrInUse is BeginRebuild's for a store that holds metadata.
+var ErrInUse = errors.New("the metadata is not lost")
+
+// BeginRebuild empties a store for metadata that comes from elsewhere, if it is empty or holds what a rebuild left that
+// was cut off; else it is ErrInUse. Until EndRebuild the store counts as empty, whatever is written to it.
+func BeginRebuild(ctx context.Context, store Store) error {
+	empty, err := IsEmpty(ctx, store)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		return ErrInUse
+	}
+	kvs, _, err := store.Range(ctx, "")
+	if err != nil {
+		return fmt.Errorf("read metadata: %w", err)
+	}
+	ops := []Op{Put(rebuildKey, nil)} // before the first deletion: chunks are written in order
+	for _, kv := range kvs {
+		if kv.Key != rebuildKey {
+			ops = append(ops, Delete(kv.Key))
+		}
+	}
+	for chunk := range chunkOps(ops) {
+		if _, _, err := store.Txn(ctx, nil, chunk); err != nil {
+			return fmt.Errorf("write metadata: %w", err)
+		}
+	}
+	return nil
+}
+
+// EndRebuild says that the store is complete.
+func EndRebuild(ctx context.Context, store Store) error {
+	_, _, err := store.Txn(ctx, nil, []Op{Delete(rebuildKey)})
+	return err
+}
+
+// IsEmpty says whether the store holds no metadata, or none that is complete.
 func IsEmpty(ctx context.Context, store Store) (bool, error) {
 	kvs, _, err := store.Range(ctx, metaPrefix)
-	return len(kvs) == 0, err
+	return len(kvs) == 0 || slices.ContainsFunc(kvs, func(kv KV) bool { return kv.Key == rebuildKey }), err
 }
 
 // backupReader reads and sums; its first error stays.

@@ -63,6 +63,40 @@ func TestBackupAndBack(t *testing.T) {
 	}
 }
 
+// TestRebuildCutOff: what a rebuild left that did not end counts for nothing, and the next one begins anew.
+func TestRebuildCutOff(t *testing.T) {
+	if err := BeginRebuild(t.Context(), filled(t, 3)); !errors.Is(err, ErrInUse) {
+		t.Fatalf("of a store in use: %v", err)
+	}
+	store := NewMemStore()
+	put := func(key string) {
+		if _, _, err := store.Txn(t.Context(), nil, []Op{Put(key, []byte("x"))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := BeginRebuild(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, store); len(got) != 1 {
+			t.Fatalf("begun with %v", got)
+		}
+		put(clusterIDKey)
+		for i := range MaxTxnOps + 1 {
+			put(fmt.Sprintf("groups/g/%d", i))
+		}
+		if empty, err := IsEmpty(t.Context(), store); err != nil || !empty {
+			t.Fatalf("half-way: empty %v, %v", empty, err)
+		}
+	}
+	if err := EndRebuild(t.Context(), store); err != nil {
+		t.Fatal(err)
+	}
+	if empty, err := IsEmpty(t.Context(), store); err != nil || empty {
+		t.Fatalf("ended: empty %v, %v", empty, err)
+	}
+}
+
 // TestDamagedBackup cuts a backup everywhere and flips a bit of every byte.
 func TestDamagedBackup(t *testing.T) {
 	var b bytes.Buffer

@@ -11,6 +11,7 @@ const (
 	formatKey                  = metaPrefix + "format"
 	clusterIDKey               = metaPrefix + "cluster-id"
 	producerIDsKey             = metaPrefix + "producer-ids"
+	rebuildKey                 = metaPrefix + "rebuild" // there while metadata is being rebuilt; see BeginRebuild
 	featuresKey                = metaPrefix + "features"
 	brokersPrefix              = metaPrefix + "brokers/"
 	brokerConfigsPrefix        = metaPrefix + "configs/brokers/"
