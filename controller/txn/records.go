@@ -121,7 +121,11 @@ func (r *decoder) varint(low, high int64) int64 {
 }
 
 func (r *decoder) string() string {
-	n := r.uvarint(uint64(len(r.rest)))
+	n := r.uvarint(math.MaxInt32)
+	if n > uint64(len(r.rest)) {
+		r.fail()
+		return ""
+	}
 	s := string(r.rest[:n])
 	r.rest = r.rest[n:]
 	return s
