@@ -67,12 +67,10 @@
 //
 // Every transaction is conditional on the modification revision of the ownership key, which Start overwrites. So a
 // Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out. What it
-// knows
-// may be old by then: so what is granted without a write (a partition that is in the transaction already, a verification,
-// the retry of an end) waits until the store has confirmed the ownership, along with the next flight or by itself; only
-// what it refuses may be wrong, and what Describe and List show. The coordinator epoch goes with every marker; it grows
-// with each owner, and whenever a
-// marker of an earlier attempt may still be on its way.
+// knows may be old by then: so what is granted without a write (a partition that is in the transaction already, a
+// verification, the retry of an end) waits until the store has confirmed the ownership, along with the next flight or by
+// itself; only what it refuses may be wrong, and what Describe and List show. The coordinator epoch goes with every
+// marker; it grows with each owner, and whenever a marker of an earlier attempt may still be on its way.
 //
 // # What a transaction costs
 //
@@ -81,15 +79,13 @@
 // writes the markers again and comes to the same end. It goes along with a later flight, within a second, and mostly the
 // record of the next transaction takes its place; so AddPartitionsToTxn need not wait for it either. A flight carries up
 // to 128 transactional ids; under load a Kafka transaction costs a small part of a transaction of the store: with 100
-// producers 1/30 on etcd, where
-// BenchmarkTransaction has 13,000 a second on two cores, and 550 with one producer, who waits for two fsyncs.
+// producers 1/30 on etcd, where BenchmarkTransaction has 13,000 a second on two cores, and 550 with one producer, who
+// waits for two fsyncs.
 //
 // Each write is the whole record, up to 40 bytes and the partitions (1 to 3 bytes each, and their topics' names): n
-// partitions added
-// one by one write n*n/2 of them. A transaction whose partitions would not fit into a value is refused the last ones with
-// UNKNOWN_SERVER_ERROR, as in Kafka when its log takes no such record; some 180,000 of one topic fit. In memory an id
-// that is not in
-// use takes about half a kilobyte until it expires.
+// partitions added one by one write n*n/2 of them. A transaction whose partitions would not fit into a value is refused
+// the last ones with UNKNOWN_SERVER_ERROR, as in Kafka when its log takes no such record; some 180,000 of one topic fit.
+// In memory an id that is not in use takes about half a kilobyte until it expires.
 //
 // # When the store fails
 //
@@ -100,13 +96,13 @@
 //
 // # Departures from Kafka
 //
-// A leader that answers INVALID_PRODUCER_EPOCH to a marker has settled it: Kafka stops there and leaves the transaction in
-// its Prepare state until the coordinator moves. InitProducerId that retries the bump to the last epoch is answered with
-// it; Kafka fails with UNKNOWN_SERVER_ERROR. Such a retry may come any number of times after a new producer id; Kafka takes
-// the second for fenced. An abort that fences the last epoch ends with a new producer id whatever the feature's level; in
-// Kafka only from level 2 on, below it a late EndTxn of version 5 was given an epoch that nothing can fence. A retry
-// of EndTxn has to name the epoch before the last bump by EndTxn or a fence; Kafka takes one for it too that an
-// InitProducerId of another producer fenced, if that other one ended a transaction by the old protocol since. Where
-// Kafka answers COORDINATOR_LOAD_IN_PROGRESS until it has producer ids, we wait for them.
-// Two-phase commit (KIP-939) has no version on the wire in 4.3.1, and nothing here.
+// A leader that answers INVALID_PRODUCER_EPOCH to a marker has settled it: Kafka stops there and leaves the transaction
+// in its Prepare state until the coordinator moves. InitProducerId that retries the bump to the last epoch is answered
+// with it; Kafka fails with UNKNOWN_SERVER_ERROR. Such a retry may come any number of times after a new producer id;
+// Kafka takes the second for fenced. An abort that fences the last epoch ends with a new producer id whatever the
+// feature's level; in Kafka only from level 2 on, below it a late EndTxn of version 5 was given an epoch that nothing
+// can fence. A retry of EndTxn has to name the epoch before the last bump by EndTxn or a fence; Kafka takes one for it
+// too that an InitProducerId of another producer fenced, if that other one ended a transaction by the old protocol
+// since. Where Kafka answers COORDINATOR_LOAD_IN_PROGRESS until it has producer ids, we wait for them. Two-phase commit
+// (KIP-939) has no version on the wire in 4.3.1, and nothing here.
 package txn
