@@ -85,11 +85,10 @@ func TestKilledInRebalances(t *testing.T) {
 		}
 		ending.Wait()
 		background.Wait()
+		written.wait()
 	}()
 
-	background.Go(func() {
-		written.run(producing, t, client(t, b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)))
-	})
+	written.start(producing, t, client(t, b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)))
 	for slices.Contains(written.ends(), 0) {
 		if ctx.Err() != nil || t.Failed() {
 			t.Fatal("nothing can be written")
@@ -186,8 +185,14 @@ func sum(list []int64) (n int64) {
 
 // writer produces one record after the other to all partitions, a few hundred a second.
 type writer struct {
-	acked [torturedPartitions]atomic.Int64
-	done  sync.WaitGroup
+	acked   [torturedPartitions]atomic.Int64
+	running sync.WaitGroup // run; only it adds to done
+	done    sync.WaitGroup // records under way
+}
+
+// start writes until ctx ends.
+func (w *writer) start(ctx context.Context, t *testing.T, cl *kgo.Client) {
+	w.running.Go(func() { w.run(ctx, t, cl) })
 }
 
 func (w *writer) run(ctx context.Context, t *testing.T, cl *kgo.Client) {
@@ -219,6 +224,7 @@ func (w *writer) ends() []int64 {
 
 // wait is ends when all that was sent is acknowledged.
 func (w *writer) wait() []int64 {
+	w.running.Wait()
 	w.done.Wait()
 	return w.ends()
 }
