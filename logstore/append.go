@@ -310,13 +310,13 @@ func (l *Log) createSegment(base, now int64) (*segment, error) {
 		x.known = true
 	}
 	var err error
-	if s.file, err = s.fs.openFile(s.path, true); err != nil {
+	if s.file, err = s.fs.openFile(s.path(), true); err != nil {
 		return nil, err
 	}
 	// A file of that name can only be what a crash left of a segment that never came to be.
 	if err := s.file.f.Truncate(0); err != nil {
 		s.abandon()
-		return nil, errors.Join(err, l.dir.removeIfExists(s.path))
+		return nil, errors.Join(err, l.dir.removeIfExists(s.path()))
 	}
 	s.created, s.modTime, s.hasMaxTime = now, now, true
 	s.unsynced = true

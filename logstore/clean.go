@@ -184,7 +184,7 @@ func (j *cleaning) each(s *segment, from int64, visit func(b batch.Batch, last b
 			return err
 		}
 	}
-	r := batchReader{f: h.f, path: s.path, pos: pos, end: size, chunk: max(j.o.IOBufferBytes/2, minCleanBuffer), buf: j.in[:0]}
+	r := batchReader{f: h.f, path: s.path(), pos: pos, end: size, chunk: max(j.o.IOBufferBytes/2, minCleanBuffer), buf: j.in[:0]}
 	defer func() {
 		if j.in = r.buf[:0]; cap(j.in) > r.chunk {
 			j.in = nil // grown for one large batch
@@ -207,7 +207,7 @@ func (j *cleaning) each(s *segment, from int64, visit func(b batch.Batch, last b
 		if err := visit(b, r.pos == size); err == io.EOF {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("%s: byte %d: %w", s.path, r.pos-int64(len(b)), err)
+			return fmt.Errorf("%s: byte %d: %w", s.path(), r.pos-int64(len(b)), err)
 		}
 	}
 }
@@ -321,18 +321,17 @@ func (l *Log) createCleaned(base int64) (*segment, error) {
 		return nil, err
 	}
 	s := newSegment(l, l.path, base)
-	for _, name := range []*string{&s.path, &s.offsets.path, &s.times.path} {
-		*name += cleanedSuffix
-		if err := l.dir.removeIfExists(*name); err != nil {
-			return nil, err
-		}
+	if err := s.rename(func(old string) (string, error) {
+		return old + cleanedSuffix, l.dir.removeIfExists(old + cleanedSuffix)
+	}); err != nil {
+		return nil, err
 	}
 	s.hasMaxTime, s.unsynced = true, true
 	s.offsets.known, s.times.known = true, true
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
-	s.file, err = s.fs.openFile(s.path, true)
+	s.file, err = s.fs.openFile(s.path(), true)
 	return s, err
 }
 
@@ -347,7 +346,7 @@ func (l *Log) dropCleaned(s *segment) error {
 	return errors.Join(
 		l.dir.removeIfExists(s.times.path),
 		l.dir.removeIfExists(s.offsets.path),
-		l.dir.removeIfExists(s.path),
+		l.dir.removeIfExists(s.path()),
 	)
 }
 

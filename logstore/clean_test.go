@@ -323,7 +323,7 @@ func TestCleanCorrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	fillKeys(t, other, 20, 20)
-	f, err := mem.Open((*l.segments.Load())[1].path)
+	f, err := mem.Open((*l.segments.Load())[1].path())
 	if err != nil {
 		t.Fatal(err)
 	}

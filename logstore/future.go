@@ -191,9 +191,7 @@ func (l *Log) TakePlace(other *Log) error {
 	l.path = folder
 	for _, s := range *l.segments.Load() {
 		s.mu.Lock()
-		for _, name := range []*string{&s.path, &s.offsets.path, &s.times.path} {
-			*name = path.Join(folder, path.Base(*name))
-		}
+		_ = s.rename(func(old string) (string, error) { return path.Join(folder, path.Base(old)), nil })
 		s.mu.Unlock()
 	}
 	l.epochs.copyFrom(&other.epochs)

@@ -151,7 +151,7 @@ func (h *history) fileBatches() (all []batch.Batch) {
 	for _, s := range *h.log.segments.Load() {
 		f, size, _, err := s.acquire()
 		h.must(err)
-		r := batchReader{f: f.f, path: s.path, end: size}
+		r := batchReader{f: f.f, path: s.path(), end: size}
 		for r.pos < size {
 			b, err := r.next()
 			h.must(err)

@@ -30,7 +30,7 @@ func (l *Log) intact(s *segment, end int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r := batchReader{f: h.f, path: s.path, pos: last.pos, end: s.size, chunk: recoveryChunk}
+	r := batchReader{f: h.f, path: s.path(), pos: last.pos, end: s.size, chunk: recoveryChunk}
 	next, first, largest := s.base, true, batch.NoTimestamp
 	for {
 		b, err := r.next()

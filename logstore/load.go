@@ -191,7 +191,7 @@ func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
 			continue
 		}
 		s := newSegment(l, l.path, base)
-		info, err := l.dir.fs.Stat(s.path)
+		info, err := l.dir.fs.Stat(s.path())
 		if err != nil {
 			return nil, err
 		}
@@ -237,7 +237,7 @@ func (l *Log) loadEnd(s *segment) error {
 	if !errors.As(err, &code) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	l.logger.Warn("segment is damaged in spite of a clean stop", "segment", s.path, "error", err)
+	l.logger.Warn("segment is damaged in spite of a clean stop", "segment", s.path(), "error", err)
 	if err := l.touch(); err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (s *segment) loadEnd() error {
 			return fmt.Errorf("%s: last entry points to byte %d of %d: %w", s.offsets.path, from, s.size, kerr.CorruptMessage)
 		}
 	}
-	c := newCursor(h.f, s.path, from, s.size)
+	c := newCursor(h.f, s.path(), from, s.size)
 	defer c.close()
 	for {
 		b, err := c.next()
@@ -292,7 +292,7 @@ func (s *segment) loadEnd() error {
 // rebuildIndexes makes the indexes of a segment anew that is believed but has lost one. What its batches hold is for
 // their readers to check; where they cannot be followed any more the indexes end.
 func (l *Log) rebuildIndexes(s *segment) error {
-	l.logger.Warn("rebuilding indexes", "segment", s.path)
+	l.logger.Warn("rebuilding indexes", "segment", s.path())
 	if err := l.touch(); err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func (s *segment) rebuildIndexes(cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	c := newCursor(h.f, s.path, 0, s.size)
+	c := newCursor(h.f, s.path(), 0, s.size)
 	defer c.close()
 	for {
 		b, err := c.next()

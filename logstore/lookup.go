@@ -112,7 +112,7 @@ func (s *segment) scanBatches(from int64, visit func(*cursor, header) (more bool
 	if err != nil {
 		return err
 	}
-	c := newCursor(h.f, s.path, first.pos, size)
+	c := newCursor(h.f, s.path(), first.pos, size)
 	defer c.close()
 	for {
 		b, err := c.next()

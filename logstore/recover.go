@@ -65,7 +65,7 @@ func (l *Log) recover() error {
 			continue
 		}
 		if i+1 < len(segments) {
-			l.logger.Warn("segments behind a damaged one are dropped", "segment", s.path, "end", end, "dropped", len(segments)-i-1)
+			l.logger.Warn("segments behind a damaged one are dropped", "segment", s.path(), "end", end, "dropped", len(segments)-i-1)
 			if err := l.discardAll(segments[i+1:]); err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 		return false, err
 	}
 	cfg := l.cfg.Load()
-	r := batchReader{f: h.f, path: s.path, end: s.size, chunk: recoveryChunk}
+	r := batchReader{f: h.f, path: s.path(), end: s.size, chunk: recoveryChunk}
 	anchor, err := s.anchor(&r, point)
 	if err != nil {
 		return false, err
@@ -123,7 +123,7 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 		}
 		var code *kerr.Error
 		if errors.As(err, &code) {
-			l.logger.Warn("recovery ends the log at a damaged batch", "segment", s.path, "position", valid, "offset", s.next, "error", err)
+			l.logger.Warn("recovery ends the log at a damaged batch", "segment", s.path(), "position", valid, "offset", s.next, "error", err)
 			break
 		}
 		if err != nil {

@@ -121,12 +121,12 @@ func (l *Log) deleteFiles(segments []*segment) error {
 		if first != nil {
 			continue // one that stays must not stay alone: the next start would find a log with a hole
 		}
-		for _, name := range []string{s.path, s.offsets.path, s.times.path, fileName(l.path, s.base, txnIndexSuffix)} {
+		for _, name := range []string{s.path(), s.offsets.path, s.times.path, fileName(l.path, s.base, txnIndexSuffix)} {
 			if err := out(name); err != nil && first == nil {
 				first = err
 			}
 		}
-		l.logger.Info("deleted segment", "segment", s.path)
+		l.logger.Info("deleted segment", "segment", s.path())
 	}
 	// A snapshot belongs to the segment that begins at its offset; that of the first segment left stays.
 	start := l.logStart.Load()

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"blumfeld/protocol/batch"
 
@@ -52,11 +53,11 @@ func parseFileName(name, suffix string) (offset int64, ok bool) {
 // Invariants: size and next change together; [0, size) of the file are whole batches with ascending offsets, all
 // below next; every offset index entry is (last offset, position) of one of them.
 type segment struct {
-	fs       opener // whose methods are called under mu
-	base     int64  // no offset in it is smaller
-	path     string
-	jitterMs int64 // taken off segment.ms, so that not all segments roll at once
-	created  int64 // ms
+	fs       opener                 // whose methods are called under mu
+	base     int64                  // no offset in it is smaller
+	named    atomic.Pointer[string] // see path
+	jitterMs int64                  // taken off segment.ms, so that not all segments roll at once
+	created  int64                  // ms
 
 	mu       sync.Mutex
 	file     *handle // nil while closed; closed only when nobody else has it, as truncate must know
@@ -87,14 +88,36 @@ type segment struct {
 func newSegment(l *Log, dir string, base int64) *segment {
 	s := &segment{
 		base:    base,
-		path:    fileName(dir, base, logSuffix),
 		next:    base,
 		maxTime: timeEntry{timestamp: batch.NoTimestamp, offset: base},
 		offsets: index{path: fileName(dir, base, indexSuffix), width: offsetEntryWidth},
 		times:   index{path: fileName(dir, base, timeIndexSuffix), width: timeEntryWidth},
 	}
 	s.fs = opener{l, s}
+	name := fileName(dir, base, logSuffix)
+	s.named.Store(&name)
 	return s
+}
+
+// path is the name of the .log. A swap and a move rename it under readers, who have the file open and tell the name in
+// errors only.
+func (s *segment) path() string { return *s.named.Load() }
+
+// rename gives the files other names, the .log first, which is the segment. Called under mu once others know s.
+func (s *segment) rename(change func(old string) (string, error)) error {
+	name, err := change(s.path())
+	if err != nil {
+		return err
+	}
+	s.named.Store(&name)
+	for _, x := range []*index{&s.offsets, &s.times} {
+		next, err := change(x.path)
+		if err != nil {
+			return err
+		}
+		x.path = next
+	}
+	return nil
 }
 
 // opener opens files for a segment, which is known to hold some from then on.
@@ -120,7 +143,7 @@ func (s *segment) open() (*handle, error) {
 		if s.removed {
 			return nil, errMoved
 		}
-		h, err := s.fs.openFile(s.path, false)
+		h, err := s.fs.openFile(s.path(), false)
 		if err != nil {
 			return nil, err
 		}
@@ -425,7 +448,7 @@ func (s *segment) firstBatchTime() (int64, bool, error) {
 		return 0, false, err
 	}
 	defer h.release()
-	c := newCursor(h.f, s.path, 0, size)
+	c := newCursor(h.f, s.path(), 0, size)
 	defer c.close()
 	first, err := c.next()
 	if err != nil {
@@ -483,7 +506,7 @@ type position struct {
 // the batch that it is about is ignored, and so are then all others. v is a view of the index taken with size.
 // Close the cursor.
 func (s *segment) seek(h *handle, v *indexView, size int64, atMost func(entry []byte) bool) (cursor, error) {
-	c := newCursor(h.f, s.path, 0, size)
+	c := newCursor(h.f, s.path(), 0, size)
 	var entry [offsetEntryWidth]byte
 	i, err := v.floor(entry[:], atMost)
 	if err != nil && !errors.Is(err, kerr.CorruptMessage) {

@@ -40,9 +40,7 @@ func (s Slice) failed(at int64, err error) error {
 		return s.log.failed("read", err)
 	}
 	s.segment.distrust()
-	s.segment.mu.Lock()
-	path := s.segment.path
-	s.segment.mu.Unlock()
+	path := s.segment.path()
 	return s.log.failed("read", &damage{path, s.pos + at, fmt.Errorf("%s: ends at byte %d, %d expected: %w",
 		path, s.pos+at, s.pos+int64(s.n), kerr.CorruptMessage)})
 }

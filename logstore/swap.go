@@ -136,14 +136,10 @@ func isInService(l *Log, s *segment) bool { return slices.Contains(*l.segments.L
 func (l *Log) renameSegment(s *segment, from, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range []*string{&s.path, &s.offsets.path, &s.times.path} {
-		next := strings.TrimSuffix(*name, from) + to
-		if err := l.rename(*name, next); err != nil {
-			return err
-		}
-		*name = next
-	}
-	return nil
+	return s.rename(func(old string) (string, error) {
+		next := strings.TrimSuffix(old, from) + to
+		return next, l.rename(old, next)
+	})
 }
 
 // completeSwaps ends, when a log is opened, what a crash interrupted, and says whether it changed anything. Nobody else

@@ -169,7 +169,7 @@ func (l *Log) discard(s *segment) error {
 	l.namesDirty.Store(true)
 	s.retire()
 	return errors.Join(
-		l.dir.removeIfExists(s.path),
+		l.dir.removeIfExists(s.path()),
 		l.dir.removeIfExists(s.offsets.path),
 		l.dir.removeIfExists(s.times.path),
 		l.dir.removeIfExists(fileName(l.path, s.base, txnIndexSuffix)),
@@ -329,7 +329,7 @@ func (s *segment) loadAfterCut() error {
 // copyPrefix replaces the file by a new one with its first n bytes. A crash leaves the old one, and perhaps the
 // half-made new one under a name that opening a log removes. Called under mu.
 func (s *segment) copyPrefix(h *handle, n int64) (*handle, error) {
-	tmp := s.path + copySuffix
+	tmp := s.path() + copySuffix
 	c, err := s.fs.openFile(tmp, true)
 	if err != nil {
 		return nil, err
@@ -338,7 +338,7 @@ func (s *segment) copyPrefix(h *handle, n int64) (*handle, error) {
 		c.release()
 		return nil, err
 	}
-	if err := s.fs.log.rename(tmp, s.path); err != nil {
+	if err := s.fs.log.rename(tmp, s.path()); err != nil {
 		c.release()
 		return nil, err
 	}

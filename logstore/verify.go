@@ -112,7 +112,7 @@ func (s *segment) verify(h *handle, from, to int64, cut int) (good int64, err er
 	for {
 		s.mu.Lock()
 		gap, found := s.unverified(from, to)
-		path, size, next := s.path, s.size, s.next
+		path, size, next := s.path(), s.size, s.next
 		s.mu.Unlock()
 		if !found {
 			return to, nil
