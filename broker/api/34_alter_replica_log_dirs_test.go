@@ -98,7 +98,7 @@ func TestAlterReplicaLogDirsMoves(t *testing.T) {
 	f.moveRate.Store(0)
 	equal(t, "begin", f.move(2, to+" a 0"), []string{"a-0 e0"})
 	equal(t, "again", f.move(2, to+" a 0"), []string{"a-0 e0"})
-	for describe() == both(here, ", a-0 size 0 lag 20 future true") {
+	for copied := both(here, fmt.Sprintf(", a-0 size %d lag 0 future true", size)); describe() != copied; {
 		runtime.Gosched() // the first copy goes before anybody waits
 	}
 	f.append("a", 0, 1)
