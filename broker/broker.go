@@ -18,6 +18,7 @@ import (
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
+	"blumfeld/controller/txn"
 	"blumfeld/logstore"
 	"blumfeld/logstore/vfs"
 )
@@ -104,6 +105,7 @@ type broker struct {
 	cleaners    *replica.Cleaners
 	housekeeper *replica.Housekeeper
 	producers   *api.ProducerIDs
+	txns        *txn.Coordinator
 	server      *server
 	overrides   ipOverrides // reconfigure's
 	backups     *backups    // nil: none while the broker runs
@@ -158,9 +160,13 @@ func (b *broker) start(ctx context.Context) error {
 		Logger: b.Logger,
 	})
 	b.cleaners = replica.NewCleaners(b.set, b.Logger)
+	b.newTxns()
 	b.newServer()
 	b.reconfigure(b.controller.Image())
 	if err := b.register(ctx); err != nil {
+		return err
+	}
+	if err := b.startTxns(ctx); err != nil {
 		return err
 	}
 	b.follower = followImages(b.controller, b.set, b.groups, b.reconfigure)
@@ -309,7 +315,6 @@ func (b *broker) reelect(ctx context.Context) error {
 
 // newServer makes the server, which takes no connection before serve.
 func (b *broker) newServer() {
-	b.producers = api.NewProducerIDs(b.controller)
 	deps := &api.Deps{
 		NodeID:         b.nodeID,
 		Config:         b.Values,
@@ -320,6 +325,7 @@ func (b *broker) newServer() {
 		AnswerMaxBytes: api.DefaultAnswerMaxBytes,
 		Producers:      b.producers,
 		Groups:         b.groups,
+		Txns:           b.txns,
 		Logger:         b.Logger,
 		LogLevel:       b.LogLevel,
 		Now:            b.Now,
@@ -357,6 +363,9 @@ func (b *broker) end() error {
 	}
 	if b.backups != nil {
 		b.backups.stop()
+	}
+	if b.txns != nil {
+		b.txns.Close()
 	}
 	if b.producers != nil {
 		b.producers.Close()

@@ -20,6 +20,10 @@ type Feature struct {
 // MetadataVersion is the feature whose level stands for what clients can see of the metadata and its operations.
 const MetadataVersion = "metadata.version"
 
+// TransactionVersion is the feature by which clients and the coordinator choose a transaction protocol: from 2 on
+// KIP-890's.
+const TransactionVersion = "transaction.version"
+
 // metadataVersion43IV0 is Kafka's level of metadata.version in 4.3.
 const metadataVersion43IV0 = 30
 

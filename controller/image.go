@@ -45,6 +45,9 @@ func (i *Image) Features() []FeatureLevel {
 	return levels
 }
 
+// FeatureLevel is the level of a feature; 0: it is off.
+func (i *Image) FeatureLevel(name string) int16 { return i.features.levels[name] }
+
 // FeaturesEpoch grows with every change of Features: the store's revision that made it.
 func (i *Image) FeaturesEpoch() int64 { return i.features.rev }
 

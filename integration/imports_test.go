@@ -17,8 +17,8 @@ import (
 // know whom.
 var allowed = map[string][]string{
 	"":               {"broker", "broker/config", "controller", "controller/etcd"}, // controller: the type of the store that it opens for the broker
-	"broker":         {"broker/api", "broker/config", "broker/kafkadir", "broker/replica", "controller", "controller/group", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
-	"broker/api":     {"broker/config", "broker/replica", "controller", "controller/group", "protocol", "protocol/batch"},
+	"broker":         {"broker/api", "broker/config", "broker/kafkadir", "broker/replica", "controller", "controller/group", "controller/txn", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
+	"broker/api":     {"broker/config", "broker/replica", "controller", "controller/group", "controller/txn", "protocol", "protocol/batch"},
 	"broker/replica": {"controller", "logstore", "protocol/batch"},
 	"broker/config":  {},
 	// What Apache Kafka leaves in its directories; batches are all that it shares with ours.

@@ -5,22 +5,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/controller/txn"
 )
 
 // InitProducerId, key 22, versions 0 to 5: KIP-98, KIP-360 (a producer names its
 // id and epoch, version 3), KIP-588 (PRODUCER_FENCED, version 4), KIP-890
-// (ABORTABLE_TRANSACTION, version 5).
+// (TRANSACTION_ABORTABLE, version 5).
 //
 // Without a transactional id every request gets a new producer id at epoch 0,
 // also one that names an id and an epoch: as in Kafka, which leaves the epochs of
 // idempotent producers to the producers.
 //
-// Deviations: where Kafka answers COORDINATOR_LOAD_IN_PROGRESS until it has a
-// block of ids, we wait for the block. There is no transaction coordinator yet: a
-// transactional id is refused with UNSUPPORTED_VERSION, once the request has
-// passed Kafka's checks. That error is final in every client, which then says so
-// at once; the retriable errors of a coordinator that is away would let it try
-// for a minute and then blame the network.
+// Deviation: where Kafka answers COORDINATOR_LOAD_IN_PROGRESS until it has a
+// block of ids, we wait for the block.
 
 func initProducerID(ctx context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.InitProducerIDRequest)
@@ -29,6 +27,22 @@ func initProducerID(ctx context.Context, d *Deps, r *Request) Reply {
 	if err := checkInitProducerID(d, r.Version, in); err != nil {
 		out.ErrorCode = code(err)
 		return answer(out)
+	}
+	if in.TransactionalID != nil {
+		ask := txn.InitProducerIDRequest{
+			Version: r.Version, TransactionalID: *in.TransactionalID, TimeoutMs: in.TransactionTimeoutMillis,
+			ProducerID: -1, Epoch: -1,
+		}
+		if r.Version >= 3 {
+			ask.ProducerID, ask.Epoch = in.ProducerID, in.ProducerEpoch
+		}
+		return onceStored(d.Txns.InitProducerID(ask), func(done txn.InitProducerIDResponse, arrived bool) kmsg.Response {
+			out.ErrorCode = txnError(done.Err, arrived)
+			if out.ErrorCode == 0 {
+				out.ProducerID, out.ProducerEpoch = done.ProducerID, done.Epoch
+			}
+			return out
+		})
 	}
 	id, err := d.Producers.Next(ctx)
 	if err != nil {
@@ -42,6 +56,8 @@ func initProducerID(ctx context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
+// checkInitProducerID refuses what Kafka refuses before it looks for the
+// coordinator.
 func checkInitProducerID(d *Deps, version int16, in *kmsg.InitProducerIDRequest) error {
 	if version >= 3 && (in.ProducerID == -1) != (in.ProducerEpoch == -1) {
 		return kerr.InvalidRequest
@@ -54,5 +70,5 @@ func checkInitProducerID(d *Deps, version int16, in *kmsg.InitProducerIDRequest)
 	case in.TransactionTimeoutMillis <= 0 || int64(in.TransactionTimeoutMillis) > int64(d.Config.Int("transaction.max.timeout.ms")):
 		return kerr.InvalidTransactionTimeout
 	}
-	return kerr.UnsupportedVersion
+	return coordinatesTxn(d, *in.TransactionalID)
 }

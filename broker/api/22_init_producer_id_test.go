@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -28,8 +29,8 @@ func TestInitProducerID(t *testing.T) {
 		{"an empty transactional id", none, 60000, -1, -1, 42, 42},
 		{"a transaction that may take too long", txn, 900001, -1, -1, 50, 50},
 		{"a transaction without time", txn, 0, -1, -1, 50, 50},
-		{"a transactional id with a producer id only", txn, 60000, 5, -1, 42, 35},
-		{"a transactional id", txn, 60000, -1, -1, 35, 35},
+		{"a transactional id with a producer id only", txn, 60000, 5, -1, 42, 16},
+		{"a transactional id before its topic exists", txn, 60000, -1, -1, 16, 16},
 	} {
 		f.versions(kmsg.NewPtrInitProducerIDRequest(), func(v int16) {
 			r := kmsg.NewPtrInitProducerIDRequest()
@@ -48,4 +49,32 @@ func TestInitProducerID(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A producer comes again and again: with its epoch, without it, and with one that
+// was never given.
+func TestInitTransactionalProducer(t *testing.T) {
+	f := newFixture(t)
+	f.coordinator()
+	f.versions(kmsg.NewPtrInitProducerIDRequest(), func(v int16) {
+		id := fmt.Sprint("t", v)
+		first := ask[*kmsg.InitProducerIDResponse](f, initRequest(v, id))
+		equal(t, "first", []int16{first.ErrorCode, first.ProducerEpoch}, []int16{0, 0})
+		again := ask[*kmsg.InitProducerIDResponse](f, initRequest(v, id))
+		equal(t, "again", []int64{int64(again.ErrorCode), again.ProducerID, int64(again.ProducerEpoch)}, []int64{0, first.ProducerID, 1})
+		if v < 3 {
+			return
+		}
+		named := initRequest(v, id)
+		named.ProducerID, named.ProducerEpoch = first.ProducerID, 1
+		mine := ask[*kmsg.InitProducerIDResponse](f, named)
+		equal(t, "with its epoch", []int16{mine.ErrorCode, mine.ProducerEpoch}, []int16{0, 2})
+		named.ProducerEpoch = 0
+		late := ask[*kmsg.InitProducerIDResponse](f, named)
+		want := kerr.ProducerFenced.Code
+		if v < 4 {
+			want = kerr.InvalidProducerEpoch.Code
+		}
+		equal(t, fmt.Sprint("fenced, version ", v), []int64{int64(late.ErrorCode), late.ProducerID, int64(late.ProducerEpoch)}, []int64{int64(want), -1, -1})
+	})
 }

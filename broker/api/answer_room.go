@@ -21,6 +21,8 @@ const (
 	groupMemberSize   = 256
 	groupOffsetSize   = 128
 	producerStateSize = 96
+	txnStateSize      = 160 // of one transactional id
+	txnPartitionSize  = 48  // of one partition in it
 	refusalSize       = 256 // of one partition, with a message of its own
 )
 

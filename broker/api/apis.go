@@ -11,6 +11,7 @@ import (
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
+	"blumfeld/controller/txn"
 	"blumfeld/protocol"
 )
 
@@ -29,6 +30,7 @@ type Deps struct {
 	AnswerMaxBytes int
 	Producers      *ProducerIDs
 	Groups         *group.Coordinator
+	Txns           *txn.Coordinator
 	Logger         *slog.Logger
 	LogLevel       *slog.LevelVar // what Logger's messages are let through by; changed at run time (KIP-412)
 	Now            func() time.Time
@@ -96,6 +98,9 @@ func Table() []API {
 		{Key: 21, Min: 0, Max: 2, Handle: deleteRecords},
 		{Key: 22, Min: 0, Max: 5, Handle: initProducerID},
 		{Key: 23, Min: 2, Max: 4, Served: 2, Handle: offsetForLeaderEpoch},
+		{Key: 24, Min: 0, Max: 5, Handle: addPartitionsToTxn},
+		{Key: 25, Min: 0, Max: 4, Handle: addOffsetsToTxn},
+		{Key: 26, Min: 0, Max: 5, Handle: endTxn},
 		{Key: 29, Min: 1, Max: 3, Served: 1, Handle: describeACLs},
 		{Key: 30, Min: 1, Max: 3, Served: 1, Handle: createACLs},
 		{Key: 31, Min: 1, Max: 3, Served: 1, Handle: deleteACLs},
@@ -124,6 +129,8 @@ func Table() []API {
 		{Key: 60, Min: 0, Max: 2, Handle: describeCluster},
 		{Key: 61, Min: 0, Max: 0, Handle: describeProducers},
 		{Key: 64, Min: 0, Max: 0, Handle: unregisterBroker},
+		{Key: 65, Min: 0, Max: 0, Handle: describeTransactions},
+		{Key: 66, Min: 0, Max: 2, Handle: listTransactions},
 		{Key: 74, Min: 0, Max: 1, Handle: listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Handle: describeTopicPartitions},
 		{Key: 80, Min: 0, Max: 1, Handle: addRaftVoter},

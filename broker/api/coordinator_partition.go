@@ -1,5 +1,20 @@
 package api
 
+import (
+	"blumfeld/broker/config"
+	"blumfeld/controller"
+)
+
+// OffsetsPartition is the partition of __consumer_offsets that a group's offsets
+// belong to, as of an image; before the topic is created, the one that will be.
+func OffsetsPartition(c config.Values, image *controller.Image, group string) int32 {
+	n := c.Int("offsets.topic.num.partitions")
+	if t, ok := image.Topic(groupMetadataTopic); ok {
+		n = len(t.Partitions)
+	}
+	return coordinatorPartition(group, n)
+}
+
 // coordinatorPartition is the partition of an internal topic whose leader
 // coordinates a group or transactional id. Offsets and transactions are keyed by
 // it, so it must stay what Kafka's Utils.abs(key.hashCode) % n is.

@@ -17,6 +17,7 @@ import (
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
+	"blumfeld/controller/txn"
 	"blumfeld/logstore"
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol"
@@ -34,6 +35,7 @@ type fixture struct {
 	broken *atomic.Pointer[string]
 	// moveRate is how fast replicas move to other directories, in bytes a second.
 	moveRate *atomic.Int64
+	marked   *markedLeaders // what the transaction coordinator has leaders write
 }
 
 const (
@@ -120,15 +122,23 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 	if err := groups.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, moveRate: moveRate, Deps: &Deps{
+	producers := NewProducerIDs(c)
+	marked := &markedLeaders{}
+	txns := txn.New(txn.Options{Store: store, Config: txn.DefaultConfig(), Markers: marked, NextProducerID: producers.Next, Logger: logger})
+	if err := txns.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{T: t, table: NewIndex(Table()), log: lines, broken: broken, moveRate: moveRate, marked: marked, Deps: &Deps{
 		NodeID: testNode, Config: values, Controller: c, Partitions: set,
 		Sessions:      NewFetchSessions(10, time.Now),
 		FetchMaxBytes: 1 << 20, AnswerMaxBytes: DefaultAnswerMaxBytes,
-		Producers: NewProducerIDs(c),
+		Producers: producers,
 		Groups:    groups,
+		Txns:      txns,
 		Logger:    logger, LogLevel: level, Now: time.Now,
 	}}
 	t.Cleanup(func() {
+		txns.Close()
 		f.Producers.Close()
 		cancel()
 		applying.Wait()

@@ -27,21 +27,27 @@ func inTurn(build func() Reply) Reply {
 // if it did not come in time.
 func onceStored[R any](ch <-chan R, build func(r R, arrived bool) kmsg.Response) Reply {
 	return Reply{Wait: func(ctx context.Context) Reply {
-		var r R
-		select {
-		case r = <-ch:
-			return answer(build(r, true))
-		case <-ctx.Done():
-		}
-		grace := time.NewTimer(storeGrace)
-		defer grace.Stop()
-		select {
-		case r = <-ch:
-			return answer(build(r, true))
-		case <-grace.C:
-			return answer(build(r, false))
-		}
+		r, arrived := stored(ctx, ch)
+		return answer(build(r, arrived))
 	}}
+}
+
+// stored waits for a coordinator's answer; arrived is false if it did not come in
+// time.
+func stored[R any](ctx context.Context, ch <-chan R) (r R, arrived bool) {
+	select {
+	case r = <-ch:
+		return r, true
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(storeGrace)
+	defer grace.Stop()
+	select {
+	case r = <-ch:
+		return r, true
+	case <-grace.C:
+		return r, false
+	}
 }
 
 // onceOthersAct is onceStored for what waits for other members: it ends at once

@@ -39,7 +39,7 @@ func applied() []string {
 		"num.partitions", "default.replication.factor", "auto.create.topics.enable", "delete.topic.enable",
 		"min.insync.replicas", "message.max.bytes",
 		"fetch.max.bytes", "max.incremental.fetch.session.cache.slots", "max.request.partition.size.limit",
-		"producer.id.expiration.ms", "producer.id.expiration.check.interval.ms", "transaction.max.timeout.ms", "request.timeout.ms",
+		"producer.id.expiration.ms", "producer.id.expiration.check.interval.ms", "request.timeout.ms",
 
 		// Defaults of topic keys.
 		"log.segment.bytes", "log.roll.ms", "log.roll.hours", "log.roll.jitter.ms", "log.roll.jitter.hours",
@@ -67,6 +67,11 @@ func applied() []string {
 		"group.initial.rebalance.delay.ms", "group.max.size",
 		"offset.metadata.max.bytes",
 		"offsets.retention.minutes", "offsets.retention.check.interval.ms",
+
+		// Transactions.
+		"transaction.max.timeout.ms", "transactional.id.expiration.ms",
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms",
+		"transaction.remove.expired.transaction.cleanup.interval.ms",
 
 		// Internal topics.
 		"offsets.topic.replication.factor", "offsets.topic.num.partitions", "offsets.topic.segment.bytes",

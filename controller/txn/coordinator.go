@@ -68,6 +68,7 @@ func newShard(ctx context.Context, o *Options, spawn func(func())) *shard {
 		opts: o, owner: owner{store: o.Store, key: ownerKey(0), token: token}, ctx: ctx, spawn: spawn,
 		closed: kerr.CoordinatorLoadInProgress, bell: make(chan struct{}, 1), lazyAt: never,
 		flights: make(chan *flight, 1), landed: make(chan *flight, 1),
+		dry: true, // a block of ids is not begun before somebody needs one
 	}
 }
 

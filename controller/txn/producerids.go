@@ -18,7 +18,8 @@ func (s *shard) producerID() (id int64, ok bool) {
 // park keeps a call until there is a producer id.
 func (s *shard) park(c call) { s.parked = append(s.parked, c) }
 
-// refill fetches producer ids, without waiting for them. After a failure it does so only for who waits.
+// refill fetches producer ids, without waiting for them. At first, and after a failure, it does
+// so only for who waits.
 func (s *shard) refill() {
 	n := len(s.parked) + stockSize - len(s.stock)
 	if s.fetching || s.lost || n <= stockSize/2 || s.dry && len(s.parked) == 0 {

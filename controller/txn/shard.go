@@ -55,7 +55,7 @@ type shard struct {
 	stock    []int64 // producer ids to give out
 	parked   []call  // that wait for one
 	fetching bool
-	dry      bool // the last fetch failed
+	dry      bool // the last fetch failed, or there was none
 
 	flights chan *flight
 	landed  chan *flight
