@@ -120,6 +120,8 @@ func TestCoordinatorPartition(t *testing.T) {
 		}
 	}
 	equal(t, "partition of Integer.MIN_VALUE", coordinatorPartition("polygenelubricants", 50), 0)
+	// Apache Kafka 4.3.1 says so in DescribeTransactions, of offsets added to a transaction: the hash is negative.
+	equal(t, "partition of -851179773", coordinatorPartition("another", 50), 23)
 	for n := range 1000 {
 		if p := coordinatorPartition(fmt.Sprint("group-", n), 50); p < 0 || p >= 50 {
 			t.Fatalf("partition %d of 50", p)

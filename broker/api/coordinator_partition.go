@@ -1,6 +1,8 @@
 package api
 
 import (
+	"math"
+
 	"blumfeld/broker/config"
 	"blumfeld/controller"
 )
@@ -19,7 +21,11 @@ func OffsetsPartition(c config.Values, image *controller.Image, group string) in
 // coordinates a group or transactional id. Offsets and transactions are keyed by
 // it, so it must stay what Kafka's Utils.abs(key.hashCode) % n is.
 func coordinatorPartition(key string, partitions int) int32 {
-	return int32(int(javaHash(key)&0x7fffffff) % partitions)
+	hash := int(int32(javaHash(key)))
+	if hash == math.MinInt32 {
+		hash = 0 // it has no absolute value in 32 bits
+	}
+	return int32(max(hash, -hash) % partitions)
 }
 
 // javaHash is String.hashCode of Java: over UTF-16 code units.
