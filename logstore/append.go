@@ -10,17 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// AppendAsLeader is WriteAsLeader, and a flush if that is due.
+// AppendAsLeader is WriteAsLeader for a batch for which nothing was verified, and a flush if that is due.
 func (l *Log) AppendAsLeader(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
-	return l.flushed(l.appendAsLeader(b, leaderEpoch, false))
-}
-
-// AppendInternal is AppendAsLeader for batches that the broker makes itself, which may be control batches.
-func (l *Log) AppendInternal(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
-	return l.flushed(l.appendAsLeader(b, leaderEpoch, true))
-}
-
-func (l *Log) flushed(info AppendInfo, err error) (AppendInfo, error) {
+	info, err := l.WriteAsLeader(b, leaderEpoch, Verification{})
 	if err == nil && info.FlushDue {
 		err = l.FlushTo(info.LastOffset + 1)
 	}
@@ -29,7 +21,9 @@ func (l *Log) flushed(info AppendInfo, err error) (AppendInfo, error) {
 
 // WriteAsLeader validates a producer's batch, gives it the next offsets and writes it, recompressed if compression.type
 // says so. The batch is stamped in place unless that makes another; the log does not keep it. A batch that an idempotent
-// producer sent before is not written again: Duplicate is set and the offsets are those of the first time.
+// producer sent before is not written again: Duplicate is set and the offsets are those of the first time. A batch that
+// begins a transaction here needs what BeginVerification gave before the transaction's coordinator was asked; v is zero
+// where there is nothing.
 //
 // It does not wait for the disk: FlushDue says that its caller has to, outside all locks, before it tells the producer.
 // That may be so for a duplicate too. Readers see the batch when WriteAsLeader returns, not sooner than its bytes are
@@ -37,13 +31,9 @@ func (l *Log) flushed(info AppendInfo, err error) (AppendInfo, error) {
 //
 // Errors: those of batch.Validate, batch.ValidateRecords and batch.Recompress; kerr.RecordListTooLarge for a batch
 // larger than a segment; kerr.InvalidProducerEpoch, kerr.OutOfOrderSequenceNumber, kerr.InvalidTxnState by the rules of
-// idempotent producers; kerr.KafkaStorageError if the directory is offline, closed or out of room. After an error
-// nothing of the batch is in the log.
-func (l *Log) WriteAsLeader(b batch.Batch, leaderEpoch int32) (AppendInfo, error) {
-	return l.appendAsLeader(b, leaderEpoch, false)
-}
-
-func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (AppendInfo, error) {
+// idempotent and transactional producers; kerr.KafkaStorageError if the directory is offline, closed or out of room.
+// After an error nothing of the batch is in the log.
+func (l *Log) WriteAsLeader(b batch.Batch, leaderEpoch int32, v Verification) (AppendInfo, error) {
 	if err := l.writable(len(b)); err != nil {
 		return AppendInfo{}, err
 	}
@@ -56,7 +46,6 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 		Topic:                l.tp.topic,
 		Partition:            l.tp.partition,
 		MaxBytes:             cfg.MaxMessageBytes,
-		Internal:             internal,
 		Compacted:            cfg.Compact,
 		LogAppendTime:        cfg.LogAppendTime,
 		Now:                  now,
@@ -80,31 +69,30 @@ func (l *Log) appendAsLeader(b batch.Batch, leaderEpoch int32, internal bool) (A
 		b.StampCreateTime(summary.MaxTimestamp)
 	}
 
-	if err := l.appendLocked(b, leaderEpoch, cfg, now, &info); err != nil {
+	if err := l.appendLocked(b, leaderEpoch, cfg, now, v, &info); err != nil {
 		return info, err
 	}
 	info.FlushDue = l.flushDue(cfg, info.LastOffset+1)
 	return info, nil
 }
 
-// recompress gives a batch that has passed ValidateRecords the codec of the topic. Control batches that are not
-// compressed stay so (Kafka's LogValidator).
+// recompress gives a batch that has passed ValidateRecords the codec of the topic.
 func (c *Config) recompress(b batch.Batch) (batch.Batch, error) {
-	if c.Compression == nil || b.IsControl() && b.Codec() == batch.None {
+	if c.Compression == nil {
 		return b, nil
 	}
 	return b.Recompress(*c.Compression, c.MaxMessageBytes)
 }
 
-// appendLocked is the part of appendAsLeader that happens under the writer lock.
-func (l *Log) appendLocked(b batch.Batch, leaderEpoch int32, cfg *Config, now int64, info *AppendInfo) error {
+// appendLocked is the part of WriteAsLeader that happens under the writer lock.
+func (l *Log) appendLocked(b batch.Batch, leaderEpoch int32, cfg *Config, now int64, v Verification, info *AppendInfo) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed.Load() {
 		return errClosed(l.tp.name())
 	}
 	info.LogStart = l.logStart.Load()
-	dup, isDup, err := l.producers.check(b)
+	dup, isDup, err := l.producers.check(b, v)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.tp.name(), err)
 	}
@@ -115,6 +103,11 @@ func (l *Log) appendLocked(b batch.Batch, leaderEpoch int32, cfg *Config, now in
 		info.LogAppendTime, info.MaxTimestamp = dup.timestamp, dup.timestamp
 		return nil
 	}
+	return l.place(b, leaderEpoch, cfg, now, info)
+}
+
+// place gives a batch that was decided about the next offsets, and writes it. Called under mu.
+func (l *Log) place(b batch.Batch, leaderEpoch int32, cfg *Config, now int64, info *AppendInfo) error {
 	base := l.logEnd.Load()
 	if base > math.MaxInt64-1-int64(b.LastOffsetDelta()) {
 		return fmt.Errorf("%s: offset %d is the last but %d: %w", l.tp.name(), base, math.MaxInt64-base, kerr.InvalidRecord)
@@ -225,6 +218,11 @@ func (l *Log) write(p []byte, first batch.Batch, timestamp int64, cfg *Config, n
 			return l.failed("roll", err)
 		}
 	}
+	if hasAbort(p) {
+		if err := seg.openTxns(); err != nil {
+			return l.failed("append", err)
+		}
+	}
 	if err := seg.append(p, cfg, &l.dir.room); err != nil {
 		return l.failed("append", err)
 	}
@@ -234,10 +232,15 @@ func (l *Log) write(p []byte, first batch.Batch, timestamp int64, cfg *Config, n
 			break // appendRun and Validate have seen to it
 		}
 		l.epochs.assign(b.LeaderEpoch(), b.BaseOffset())
-		l.producers.apply(b)
+		if t, ended := l.producers.apply(b); ended {
+			if t.aborted {
+				seg.addTxn(t.txnEntry)
+			}
+			l.decide(t.first, t.last)
+		}
 		rest = r
 	}
-	l.unstable.Store(l.producers.firstUnstable())
+	l.undecided.Store(l.producers.firstUndecided()) // after decide, see Offsets
 	l.logEnd.Store(last + 1)
 	return nil
 }

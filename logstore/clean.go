@@ -343,11 +343,11 @@ func (l *Log) dropCleaned(s *segment) error {
 	}
 	s.retire()
 	// The .log last: alone it is a segment, and an index of it without it would be taken for that of another.
-	return errors.Join(
-		l.dir.removeIfExists(s.times.path),
-		l.dir.removeIfExists(s.offsets.path),
-		l.dir.removeIfExists(s.path()),
-	)
+	var err error
+	for x := range s.indexes() {
+		err = errors.Join(err, l.dir.removeIfExists(x.path))
+	}
+	return errors.Join(err, l.dir.removeIfExists(s.path()))
 }
 
 // positionOf is where the first batch that reaches an offset lies, size if there is none.

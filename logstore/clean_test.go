@@ -167,11 +167,9 @@ syncdir t-0
 rename t-0/00000000000000000000.log.deleted
 rename t-0/00000000000000000000.index.deleted
 rename t-0/00000000000000000000.timeindex.deleted
-rename t-0/00000000000000000000.txnindex.deleted
 rename t-0/00000000000000000004.log.deleted
 rename t-0/00000000000000000004.index.deleted
 rename t-0/00000000000000000004.timeindex.deleted
-rename t-0/00000000000000000004.txnindex.deleted
 remove t-0/00000000000000000004.snapshot
 syncdir t-0
 rename t-0/00000000000000000000.log

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -58,7 +59,7 @@ type Dir struct {
 	warmBytes int64
 	clean     bool // the directory was closed in order the last time
 
-	producerExpirationMs atomic.Int64
+	producers producerSettings
 
 	offline atomic.Pointer[error] // why, once it is
 	begun   atomic.Bool           // the clean-shutdown marker is gone, durably
@@ -360,10 +361,12 @@ func (d *Dir) open(folder string, tp topicPartition, topicID [16]byte, cfg Confi
 		topicID:   topicID,
 		path:      d.file(folder),
 		logger:    d.logger.With("topic", tp.topic, "partition", tp.partition),
-		producers: newProducerState(&d.producerExpirationMs),
+		producers: newProducerState(&d.producers),
 	}
 	l.cfg.Store(&cfg)
 	l.lastFlush.Store(d.nowMs())
+	l.undecided.Store(math.MaxInt64)
+	l.unreplicated.Store(math.MaxInt64)
 	d.recall(l)
 	if err := l.load(d.clean); err != nil {
 		return nil, l.failed("open", err)

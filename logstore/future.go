@@ -198,7 +198,7 @@ func (l *Log) TakePlace(other *Log) error {
 	other.mu.Lock()
 	l.producers.adopt(&other.producers)
 	other.mu.Unlock()
-	l.unstable.Store(l.producers.firstUnstable())
+	l.undecided.Store(l.producers.firstUndecided())
 	l.raiseStart(other.logStart.Load())
 	l.SetHighWatermark(other.highWatermark.Load())
 	l.lastSnapshot = -1 // what was adopted is in no snapshot
@@ -224,6 +224,7 @@ func (c *epochCache) copyFrom(other *epochCache) {
 func (s *producerState) adopt(other *producerState) {
 	s.producers, other.producers = other.producers, s.producers
 	s.openTxns, s.end = other.openTxns, other.end
+	s.verifications, other.verifications = other.verifications, nil
 	other.reset(other.end)
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"testing"
 
 	"blumfeld/logstore/vfs"
@@ -219,8 +218,8 @@ func FuzzProducerSnapshot(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var never atomic.Int64
-		never.Store(1 << 62)
+		var never producerSettings
+		never.expirationMs.Store(1 << 62)
 		s := newProducerState(&never)
 		s.restore(entries, 100, startMs)
 		again, err := parseSnapshot(formatSnapshot(s.entries()))
@@ -230,7 +229,7 @@ func FuzzProducerSnapshot(f *testing.F) {
 		w := batch.NewBuilder()
 		w.ProducerID, w.ProducerEpoch, w.BaseSequence = 1, 2, 3
 		w.Add(batch.Record{})
-		if _, _, err := s.check(w.Build()); err == nil {
+		if _, _, err := s.check(w.Build(), Verification{}); err == nil {
 			s.apply(w.Build())
 		}
 	})

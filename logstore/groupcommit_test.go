@@ -120,18 +120,18 @@ func TestDuplicateIsFlushed(t *testing.T) {
 		w.ProducerID, w.ProducerEpoch, w.BaseSequence = 7, 0, 0
 		return w.Add(batch.Record{Timestamp: startMs, Value: []byte("v")}).Build()
 	}
-	first, err := l.WriteAsLeader(batchOf7(), 0)
+	first, err := l.WriteAsLeader(batchOf7(), 0, Verification{})
 	if err != nil || !first.FlushDue {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	again, err := l.WriteAsLeader(batchOf7(), 0)
+	again, err := l.WriteAsLeader(batchOf7(), 0, Verification{})
 	if err != nil || !again.Duplicate || !again.FlushDue {
 		t.Fatalf("%+v, %v", again, err)
 	}
 	if err := l.FlushTo(again.LastOffset + 1); err != nil {
 		t.Fatal(err)
 	}
-	again, err = l.WriteAsLeader(batchOf7(), 0)
+	again, err = l.WriteAsLeader(batchOf7(), 0, Verification{})
 	if err != nil || !again.Duplicate || again.FlushDue {
 		t.Errorf("%+v, %v", again, err)
 	}

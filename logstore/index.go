@@ -14,6 +14,7 @@ import (
 //
 //	.index:     offset relative to the segment's base int32, position in the .log int32
 //	.timeindex: timestamp int64 (ms), offset relative to the segment's base int32
+//	.txnindex:  see txnindex.go
 const (
 	offsetEntryWidth = 8
 	timeEntryWidth   = 12
@@ -28,7 +29,7 @@ const tailEntries = 512
 // flushEntries is how many new entries are written at once. It is smaller than tailEntries.
 const flushEntries = 64
 
-// index is one .index or .timeindex file: entries of one width, ascending, append-only but for truncation.
+// index is one .index, .timeindex or .txnindex file: entries of one width, ascending, append-only but for truncation.
 // Its methods are called under the segment's lock; a view taken there may be searched without.
 type index struct {
 	path     string
@@ -97,6 +98,18 @@ func (x *index) append(fsys opener, entry []byte) error {
 	if err := x.load(fsys); err != nil {
 		return err
 	}
+	x.add(entry)
+	if x.pending() < flushEntries {
+		return nil
+	}
+	return x.flush(fsys)
+}
+
+// pending is how many entries are not in the file.
+func (x *index) pending() int { return x.n - x.written }
+
+// add adds an entry in memory, to an index that is known.
+func (x *index) add(entry []byte) {
 	if len(x.tail)+x.width > cap(x.tail) {
 		// A new array, since views may look at the old one. Start small: most logs never see many entries.
 		keep := x.tail[min(max(0, len(x.tail)-tailEntries*x.width), (x.written-x.tailFrom)*x.width):]
@@ -108,10 +121,6 @@ func (x *index) append(fsys opener, entry []byte) error {
 	x.tail = append(x.tail, entry...)
 	x.n++
 	x.unsynced = true
-	if x.n-x.written < flushEntries {
-		return nil
-	}
-	return x.flush(fsys)
 }
 
 // flush writes the entries that are not in the file yet.
@@ -270,6 +279,31 @@ func (v *indexView) floor(p []byte, atMost func(entry []byte) bool) (int, error)
 		copy(p, entries[(found-from)*v.width:][:v.width])
 	}
 	return found, nil
+}
+
+// each calls visit with the entries from the i-th on, each valid until the next, until it returns false.
+func (v *indexView) each(i int, visit func(entry []byte) bool) error {
+	block := blocks.Get().(*[blockBytes]byte)
+	defer blocks.Put(block)
+	for i < v.tailFrom {
+		n := min(blockBytes/v.width, v.tailFrom-i)
+		p := block[:n*v.width]
+		if err := v.read(i, p); err != nil {
+			return err
+		}
+		for ; len(p) > 0; p = p[v.width:] {
+			if !visit(p[:v.width]) {
+				return nil
+			}
+		}
+		i += n
+	}
+	for ; i < v.n; i++ {
+		if !visit(v.tail[(i-v.tailFrom)*v.width:][:v.width]) {
+			return nil
+		}
+	}
+	return nil
 }
 
 type offsetEntry struct {

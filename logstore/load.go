@@ -200,6 +200,9 @@ func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
 		s.created, s.allocated, s.ownFrom = s.modTime, s.size, s.size
 		s.offsets.exists = names[e.Name[:20]+indexSuffix]
 		s.times.exists = names[e.Name[:20]+timeIndexSuffix]
+		if names[e.Name[:20]+txnIndexSuffix] {
+			s.txns = &index{path: s.besides(txnIndexSuffix), width: txnEntryWidth, exists: true}
+		}
 		segments = append(segments, s)
 	}
 	slices.SortFunc(segments, func(a, b *segment) int { return int(min(1, max(-1, a.base-b.base))) })
@@ -369,6 +372,7 @@ func (l *Log) reloadProducers() error {
 		}
 	}
 	l.lastSnapshot = from
+	l.undecide(from) // what has ended behind it comes up again
 	segments := *l.segments.Load()
 	for _, s := range segments[segmentAt(segments, from):] {
 		err := s.scanBatches(from, func(c *cursor, h header) (bool, error) {
@@ -382,7 +386,9 @@ func (l *Log) reloadProducers() error {
 					return false, err
 				}
 			}
-			l.producers.apply(b)
+			if t, ended := l.producers.apply(b); ended {
+				l.decide(t.first, t.last)
+			}
 			return true, nil
 		})
 		if errors.Is(err, kerr.CorruptMessage) {
@@ -396,7 +402,7 @@ func (l *Log) reloadProducers() error {
 	}
 	l.producers.end = end
 	l.producers.expire(l.dir.nowMs())
-	l.unstable.Store(l.producers.firstUnstable())
+	l.undecided.Store(l.producers.firstUndecided())
 	return nil
 }
 

@@ -42,7 +42,8 @@ type Log struct {
 	// Where the log stands. Written under mu (highWatermark: under hwMu) and read without. A reader that sees
 	// logEnd sees the bytes below it.
 	logStart      atomic.Int64
-	unstable      atomic.Int64 // first offset of the oldest open transaction, MaxInt64 if none
+	undecided     atomic.Int64 // first offset of the oldest open transaction, MaxInt64 if none
+	unreplicated  atomic.Int64 // the like of the transactions in decided; written under hwMu
 	highWatermark atomic.Int64
 	logEnd        atomic.Int64
 	recoveryPoint atomic.Int64 // everything below is on disk, whatever happens to the machine
@@ -56,7 +57,8 @@ type Log struct {
 	damaged           bool    // the end had to be recovered in spite of a clean stop
 	metaDirty         bool    // partition.metadata was written and not synced
 
-	hwMu sync.Mutex // leaf
+	hwMu    sync.Mutex   // leaf
+	decided []decidedTxn // that have ended at or above the high watermark, by their ends
 
 	damages damages
 }
@@ -72,23 +74,6 @@ func (l *Log) TopicID() [16]byte { return l.topicID }
 
 // Dir is the directory that the log is in.
 func (l *Log) Dir() *Dir { return l.dir }
-
-// Offsets tells where the log stands. What it returns was true at one moment or, while a truncation is under way,
-// at none: but LogStart <= LastStable <= HighWatermark <= LogEnd always holds.
-func (l *Log) Offsets() Offsets {
-	o := Offsets{LogEnd: l.logEnd.Load()}
-	o.HighWatermark = min(l.highWatermark.Load(), o.LogEnd)
-	o.LastStable = min(l.unstable.Load(), o.HighWatermark)
-	o.LogStart = min(l.logStart.Load(), o.LastStable)
-	return o
-}
-
-// SetHighWatermark moves the high watermark, within the log. Only the caller knows whether it may move back.
-func (l *Log) SetHighWatermark(offset int64) {
-	l.hwMu.Lock()
-	defer l.hwMu.Unlock()
-	l.highWatermark.Store(max(l.logStart.Load(), min(offset, l.logEnd.Load())))
-}
 
 // Config is the configuration in force.
 func (l *Log) Config() Config { return *l.cfg.Load() }

@@ -1,7 +1,7 @@
 package logstore
 
 import (
-	"encoding/binary"
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -64,15 +64,24 @@ func (p *producer) add(b producerBatch) {
 // producerState is the idempotent and transactional state of a log: Kafka's ProducerStateManager without its files.
 // It is a pure state machine, guarded by the log's writer lock.
 //
-// check decides about a batch from a client; apply takes a batch that is in the log, whoever decided about it.
-// State is what applying all batches in [snapshot, end) to the snapshot gives, so replay after a crash rebuilds it.
+// check and checkMarker decide about what a client and a transaction coordinator want to append; apply takes a batch
+// that is in the log, whoever decided about it. State is what applying all batches in [snapshot, end) to the snapshot
+// gives, so replay after a crash rebuilds it. Verifications alone are not in the log; see verification.go.
 type producerState struct {
-	expirationMs *atomic.Int64 // producer.id.expiration.ms; the Dir's
-	producers    map[int64]*producer
-	end          int64 // everything below was applied
+	settings  *producerSettings
+	producers map[int64]*producer
+	end       int64 // everything below was applied
 
 	// openTxns are the first offsets of open transactions, ascending, with their producers.
 	openTxns []openTxn
+
+	verifications map[int64]*verification // by producer; nil until there is one
+}
+
+// producerSettings are the Dir's, for all its logs.
+type producerSettings struct {
+	expirationMs atomic.Int64 // producer.id.expiration.ms
+	unverified   atomic.Bool  // transaction.partition.verification.enable is false
 }
 
 type openTxn struct {
@@ -80,74 +89,103 @@ type openTxn struct {
 	producerID int64
 }
 
-// SetProducerIDExpiration changes producer.id.expiration.ms, in ms, for all logs of the directory; it counts from the
-// next time that producers are looked through.
-func (d *Dir) SetProducerIDExpiration(ms int64) { d.producerExpirationMs.Store(ms) }
-
-func newProducerState(expirationMs *atomic.Int64) producerState {
-	return producerState{expirationMs: expirationMs, producers: make(map[int64]*producer)}
+// endedTxn is a transaction that a marker has ended.
+type endedTxn struct {
+	txnEntry
+	aborted bool
 }
 
-// check decides whether a batch from a client may be appended. dup is the batch that it repeats, if it does.
+// SetProducerIDExpiration changes producer.id.expiration.ms, in ms, for all logs of the directory; it counts from the
+// next time that producers are looked through.
+func (d *Dir) SetProducerIDExpiration(ms int64) { d.producers.expirationMs.Store(ms) }
+
+func newProducerState(settings *producerSettings) producerState {
+	return producerState{settings: settings, producers: make(map[int64]*producer)}
+}
+
+// check decides whether a batch from a client may be appended, given what was verified for it. dup is the batch that it
+// repeats, if it does.
 //
-// Errors, as Kafka's ProducerAppendInfo: kerr.InvalidProducerEpoch from an epoch that was fenced,
-// kerr.OutOfOrderSequenceNumber where sequence numbers leave a gap or go back further than is remembered,
-// kerr.InvalidTxnState where a batch outside a transaction comes from a producer that has one open.
-// A producer that the log does not know, because it is new or its records are gone, may begin with any number.
-func (s *producerState) check(b batch.Batch) (dup producerBatch, isDup bool, err error) {
+// Errors, as Kafka's UnifiedLog.analyzeAndValidateProducerState and ProducerAppendInfo: kerr.InvalidProducerEpoch from an
+// epoch that was fenced; kerr.OutOfOrderSequenceNumber where sequence numbers leave a gap or go back further than is
+// remembered; kerr.InvalidTxnState where a batch outside a transaction comes from a producer that has one open, and
+// where one inside a transaction has neither an open one nor a verification to go by. A producer that the log does not
+// know, because it is new or its records are gone, may begin with any number.
+func (s *producerState) check(b batch.Batch, v Verification) (dup producerBatch, isDup bool, err error) {
 	if !b.HasProducerID() {
 		return producerBatch{}, false, nil
 	}
-	p := s.producers[b.ProducerID()]
-	if p == nil {
-		return producerBatch{}, false, nil
-	}
-	epoch, first, last := b.ProducerEpoch(), b.BaseSequence(), b.LastSequence()
-	if b.IsControl() {
-		// A marker has no sequence number; its coordinator may not be an old one.
-		if epoch < p.epoch {
-			return producerBatch{}, false, fmt.Errorf("marker of producer %d has epoch %d, the last seen is %d: %w",
-				b.ProducerID(), epoch, p.epoch, kerr.InvalidProducerEpoch)
-		}
-		return producerBatch{}, false, nil
-	}
-	if epoch == p.epoch {
+	id, epoch, first, last := b.ProducerID(), b.ProducerEpoch(), b.BaseSequence(), b.LastSequence()
+	p := s.producers[id]
+	if p != nil && epoch == p.epoch {
 		for _, old := range p.batches[:p.n] {
 			if old.lastSequence == last && old.firstSequence() == first {
 				return old, true, nil
 			}
 		}
 	}
+	if err := p.checkEpoch(id, epoch); err != nil {
+		return producerBatch{}, false, err
+	}
+	if b.IsTransactional() && !p.ongoing(epoch) && !s.verified(id, v) {
+		return producerBatch{}, false, fmt.Errorf("producer %d, epoch %d: record was not part of an ongoing transaction: %w",
+			id, epoch, kerr.InvalidTxnState)
+	}
+	if err := s.checkVerification(id, p, first); err != nil {
+		return producerBatch{}, false, err
+	}
+	if p == nil {
+		return producerBatch{}, false, nil
+	}
 	switch {
-	case epoch < p.epoch:
-		return producerBatch{}, false, fmt.Errorf("producer %d has epoch %d, the last seen is %d: %w",
-			b.ProducerID(), epoch, p.epoch, kerr.InvalidProducerEpoch)
 	case p.epoch == batch.NoProducerEpoch:
 	case epoch > p.epoch:
 		if first != 0 {
 			return producerBatch{}, false, fmt.Errorf("producer %d begins epoch %d, after %d, with sequence number %d: %w",
-				b.ProducerID(), epoch, p.epoch, first, kerr.OutOfOrderSequenceNumber)
+				id, epoch, p.epoch, first, kerr.OutOfOrderSequenceNumber)
 		}
 	default:
 		if want := p.lastSequence(); first != want+1 && !(want == math.MaxInt32 && first == 0) {
 			return producerBatch{}, false, fmt.Errorf("producer %d, epoch %d: sequence number %d after %d: %w",
-				b.ProducerID(), epoch, first, want, kerr.OutOfOrderSequenceNumber)
+				id, epoch, first, want, kerr.OutOfOrderSequenceNumber)
 		}
 	}
 	if p.txnStart >= 0 && !b.IsTransactional() {
 		return producerBatch{}, false, fmt.Errorf("producer %d has a transaction open from offset %d on: %w",
-			b.ProducerID(), p.txnStart, kerr.InvalidTxnState)
+			id, p.txnStart, kerr.InvalidTxnState)
 	}
 	return producerBatch{}, false, nil
 }
 
-// apply takes note of a batch in the log. Only its header is looked at, but for control batches. Batches must come in the order of offsets.
-func (s *producerState) apply(b batch.Batch) {
+// checkEpoch says whether the producer, nil if it is not known, may still write in an epoch.
+func (p *producer) checkEpoch(id int64, epoch int16) error {
+	if p == nil || epoch >= p.epoch {
+		return nil
+	}
+	return fmt.Errorf("producer %d has epoch %d, the last seen is %d: %w", id, epoch, p.epoch, kerr.InvalidProducerEpoch)
+}
+
+// ongoing says whether the producer, nil if it is not known, has a transaction open in its epoch.
+func (p *producer) ongoing(epoch int16) bool { return p != nil && p.txnStart >= 0 && p.epoch == epoch }
+
+// apply takes note of a batch in the log, and returns the transaction that it has ended, if it has. Only its header is
+// looked at, but for control batches. Batches must come in the order of offsets.
+func (s *producerState) apply(b batch.Batch) (t endedTxn, ended bool) {
 	s.end = b.LastOffset() + 1
 	if !b.HasProducerID() {
-		return
+		return t, false
 	}
 	id := b.ProducerID()
+	var m markerRecord
+	if b.IsControl() {
+		var ok bool
+		if m, ok = readMarker(b); !ok {
+			return t, false // not about a transaction
+		}
+	}
+	if b.IsTransactional() {
+		s.settle(id, b.ProducerEpoch(), b.IsControl())
+	}
 	p := s.producers[id]
 	if p == nil {
 		p = &producer{epoch: batch.NoProducerEpoch, coordinatorEpoch: -1, txnStart: -1}
@@ -158,11 +196,17 @@ func (s *producerState) apply(b batch.Batch) {
 	}
 	p.lastTimestamp = b.MaxTimestamp()
 	if b.IsControl() {
-		if epoch, ok := coordinatorEpoch(b); ok {
-			p.coordinatorEpoch = epoch
+		if !m.empty {
+			p.coordinatorEpoch = m.coordinatorEpoch
 		}
-		s.endTxn(id, p)
-		return
+		if p.txnStart < 0 {
+			return t, false
+		}
+		s.endTxn(p)
+		t.producerID, t.first, t.last, t.stable = id, p.txnStart, b.LastOffset(), min(s.firstUndecided(), b.LastOffset()+1)
+		t.aborted = !m.empty && m.kind == batch.Abort
+		p.txnStart = -1
+		return t, true
 	}
 	p.add(producerBatch{
 		lastSequence: b.LastSequence(),
@@ -174,35 +218,26 @@ func (s *producerState) apply(b batch.Batch) {
 		p.txnStart = b.BaseOffset()
 		s.beginTxn(openTxn{start: p.txnStart, producerID: id})
 	}
-}
-
-// coordinatorEpoch is what the marker of a transaction's end says: its value is a version, int16, and the epoch, int32
-// (Kafka's EndTransactionMarker).
-func coordinatorEpoch(b batch.Batch) (epoch int32, ok bool) {
-	for rec, err := range b.Records() {
-		if err != nil || len(rec.Value) < 6 {
-			break
-		}
-		return int32(binary.BigEndian.Uint32(rec.Value[2:])), true
-	}
-	return 0, false
+	return t, false
 }
 
 func (s *producerState) beginTxn(t openTxn) {
-	i, _ := slices.BinarySearchFunc(s.openTxns, t.start, func(o openTxn, start int64) int { return int(o.start - start) })
+	i, _ := s.openTxn(t.start)
 	s.openTxns = slices.Insert(s.openTxns, i, t)
 }
 
-func (s *producerState) endTxn(id int64, p *producer) {
-	if p.txnStart < 0 {
-		return
+func (s *producerState) endTxn(p *producer) {
+	if i, ok := s.openTxn(p.txnStart); ok {
+		s.openTxns = slices.Delete(s.openTxns, i, i+1)
 	}
-	s.openTxns = slices.DeleteFunc(s.openTxns, func(o openTxn) bool { return o.producerID == id })
-	p.txnStart = -1
 }
 
-// firstUnstable is the first offset of the oldest open transaction; MaxInt64 if there is none.
-func (s *producerState) firstUnstable() int64 {
+func (s *producerState) openTxn(start int64) (i int, found bool) {
+	return slices.BinarySearchFunc(s.openTxns, start, func(o openTxn, start int64) int { return cmp.Compare(o.start, start) })
+}
+
+// firstUndecided is the first offset of the oldest open transaction; MaxInt64 if there is none.
+func (s *producerState) firstUndecided() int64 {
 	if len(s.openTxns) == 0 {
 		return math.MaxInt64
 	}
@@ -210,15 +245,17 @@ func (s *producerState) firstUnstable() int64 {
 }
 
 func (s *producerState) expired(p *producer, now int64) bool {
-	return p.txnStart < 0 && now-p.lastTimestamp >= s.expirationMs.Load()
+	return p.txnStart < 0 && now-p.lastTimestamp >= s.settings.expirationMs.Load()
 }
 
-// expire forgets producers that have been silent for producer.id.expiration.ms.
+// expire forgets producers that have been silent for producer.id.expiration.ms and have no transaction open, and
+// verifications that are as old: nobody came back with them.
 func (s *producerState) expire(now int64) {
 	maps.DeleteFunc(s.producers, func(_ int64, p *producer) bool { return s.expired(p, now) })
+	maps.DeleteFunc(s.verifications, func(_ int64, v *verification) bool { return now-v.at >= s.settings.expirationMs.Load() })
 }
 
-// reset forgets everything; replay goes on from end.
+// reset forgets everything that is in the log; replay goes on from end.
 func (s *producerState) reset(end int64) {
 	clear(s.producers)
 	s.openTxns = nil

@@ -24,6 +24,7 @@ type Slice struct {
 	pos     int64
 	n       int
 	warm    bool
+	upTo    int64    // what is in it is below
 	segment *segment // which it is of, and whose: for when reading it fails
 	log     *Log
 }
@@ -86,6 +87,13 @@ func (l *Log) Read(from, limit int64, maxBytes int, minOneBatch bool) (Slice, er
 	return l.read(run{from: from, limit: limit, maxBytes: max(0, maxBytes), minOne: minOneBatch})
 }
 
+// ReadCommitted is Read for who wants committed data only: up to the last stable offset at most, if that is less than
+// limit, and with the aborted transactions in the run, whose records are not for the reader.
+func (l *Log) ReadCommitted(from, limit int64, maxBytes int, minOneBatch bool) (Slice, error) {
+	limit = min(limit, l.Offsets().LastStable)
+	return l.read(run{from: from, limit: limit, maxBytes: max(0, maxBytes), minOne: minOneBatch, committed: true})
+}
+
 // Extent is how many bytes Read would return if maxBytes were no bound and nothing was damaged. No records are read.
 func (l *Log) Extent(from, limit int64) (bytes int, err error) {
 	sl, err := l.read(run{from: from, limit: limit, maxBytes: math.MaxInt32, minOne: true, unverified: true})
@@ -117,6 +125,7 @@ type run struct {
 	maxBytes    int
 	minOne      bool // the first batch may be larger than maxBytes
 	unverified  bool // its bytes will not be looked at
+	committed   bool // the aborted transactions in the run are wanted
 }
 
 func (l *Log) read(r run) (Slice, error) {
@@ -134,7 +143,8 @@ func (l *Log) read(r run) (Slice, error) {
 			return Slice{}, nil
 		}
 		segments := *l.segments.Load()
-		for _, s := range segments[segmentAt(segments, r.from):] {
+		at := segmentAt(segments, r.from)
+		for i, s := range segments[at:] {
 			sl, err := s.read(r, l)
 			if err == io.EOF {
 				continue // compaction left nothing from there on; or there is a gap
@@ -147,6 +157,16 @@ func (l *Log) read(r run) (Slice, error) {
 					break
 				}
 				return Slice{}, l.failed("read", err)
+			}
+			if r.committed && sl.n > 0 {
+				// Of these segments: the ones that compaction puts in their place list only what is left of aborted data.
+				if sl.Aborted, err = aborted(segments[at+i:], r.from, sl.upTo); err != nil {
+					sl.Release()
+					if err == errMoved {
+						break
+					}
+					return Slice{}, l.failed("read", err)
+				}
 			}
 			if sl.n > 0 && sl.n <= copyBelow && !r.unverified && l.dir.o.Files.crowded() {
 				return sl.copy()
@@ -193,9 +213,9 @@ func (s *segment) read(r run, l *Log) (Slice, error) {
 	}
 	cut, size, next := s.cut, s.size, s.next
 	room, warmBytes := &l.dir.room, l.dir.warmBytes
-	if start, end, ok := s.locateRecent(r.from, r.limit, int64(r.maxBytes)); ok {
+	if start, end, upTo, ok := s.locateRecent(r.from, r.limit, int64(r.maxBytes)); ok {
 		h.retain()
-		sl := Slice{file: h, pos: start, n: int(end - start), warm: s.warm(start, room.written(), warmBytes), segment: s, log: l}
+		sl := Slice{file: h, pos: start, n: int(end - start), upTo: upTo, warm: s.warm(start, room.written(), warmBytes), segment: s, log: l}
 		s.mu.Unlock()
 		return sl, nil
 	}
@@ -209,8 +229,12 @@ func (s *segment) read(r run, l *Log) (Slice, error) {
 	defer v.release()
 
 	pos, end, err := s.locate(h, &v, r, size, next)
+	upTo := min(next, r.limit)
+	if r.committed && err == nil && end < size {
+		upTo, err = s.upTo(h, end, size, upTo)
+	}
 	s.mu.Lock()
-	sl := Slice{file: h, pos: pos, n: int(end - pos), warm: s.warm(pos, room.written(), warmBytes), segment: s, log: l}
+	sl := Slice{file: h, pos: pos, n: int(end - pos), upTo: upTo, warm: s.warm(pos, room.written(), warmBytes), segment: s, log: l}
 	_, unverified := s.unverified(pos, end)
 	s.mu.Unlock()
 	if err == nil && unverified && !r.unverified {
@@ -237,15 +261,15 @@ func (s *segment) read(r run, l *Log) (Slice, error) {
 
 // locateRecent finds the run among the newest batches, which are known by heart. It gives up where the general way
 // has to decide: for older offsets, for first batches above maxBytes, for an empty run. Called under mu.
-func (s *segment) locateRecent(from, limit, maxBytes int64) (start, end int64, ok bool) {
+func (s *segment) locateRecent(from, limit, maxBytes int64) (start, end, upTo int64, ok bool) {
 	if !s.recent.covers(from) {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	i := s.recent.search(func(b recentBatch) bool { return b.last >= from })
 	if i == s.recent.n {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	start, end = s.recent.at(i).pos, s.size
+	start, end, upTo = s.recent.at(i).pos, s.size, min(s.next, limit)
 	if s.next > limit {
 		if i := s.recent.search(func(b recentBatch) bool { return b.last >= limit }); i < s.recent.n {
 			end = s.recent.at(i).pos
@@ -253,9 +277,10 @@ func (s *segment) locateRecent(from, limit, maxBytes int64) (start, end int64, o
 	}
 	if most := start + maxBytes; end > most {
 		// Cut where a batch begins. The first one begins at start, so there is one that does not begin behind most.
-		end = s.recent.at(s.recent.search(func(b recentBatch) bool { return b.pos > most }) - 1).pos
+		b := s.recent.at(s.recent.search(func(b recentBatch) bool { return b.pos > most }) - 1)
+		end, upTo = b.pos, b.base
 	}
-	return start, end, end > start
+	return start, end, upTo, end > start
 }
 
 // locate finds the run [pos, end) in the file; it may be empty. Where the headers cannot be followed it ends.
@@ -288,6 +313,20 @@ func (s *segment) locate(h *handle, v *indexView, r run, size, next int64) (pos,
 		}
 	}
 	return first.pos, end, nil
+}
+
+// upTo is where the batch at a position begins, behind a run that ends there; most if its header cannot be read.
+func (s *segment) upTo(h *handle, end, size, most int64) (int64, error) {
+	c := newCursor(h.f, s.path(), end, size)
+	defer c.close()
+	b, err := c.next()
+	if errors.Is(err, kerr.CorruptMessage) {
+		return most, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return min(most, b.b.BaseOffset()), nil
 }
 
 // until decides where a run that begins at from ends, of which a search has found the end stop or failed: at end if

@@ -121,8 +121,11 @@ func (l *Log) deleteFiles(segments []*segment) error {
 		if first != nil {
 			continue // one that stays must not stay alone: the next start would find a log with a hole
 		}
-		for _, name := range []string{s.path(), s.offsets.path, s.times.path, fileName(l.path, s.base, txnIndexSuffix)} {
-			if err := out(name); err != nil && first == nil {
+		if err := out(s.path()); err != nil {
+			first = err
+		}
+		for x := range s.indexes() {
+			if err := out(x.path); err != nil && first == nil {
 				first = err
 			}
 		}

@@ -2,7 +2,6 @@ package logstore
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +39,8 @@ type script struct {
 	cfg Config
 	dir *Dir
 	log *Log
+
+	verifications map[string]Verification // by the names that the script gives them
 
 	ops  []string // what has changed the file system since the last time that was asked
 	last string   // error
@@ -148,11 +149,7 @@ func (s *script) do(command string, a args) (string, error) {
 		s.clk.ms += s.num(a, "ms", 0)
 		return "", nil
 	case "append":
-		do := s.log.AppendAsLeader
-		if a["marker"] != "" {
-			do = s.log.AppendInternal
-		}
-		info, err := do(s.batch(a), int32(s.num(a, "leader-epoch", 0)))
+		info, err := s.append(a)
 		if err != nil {
 			return "", err
 		}
@@ -164,6 +161,16 @@ func (s *script) do(command string, a args) (string, error) {
 			text += " duplicate"
 		}
 		return text, nil
+	case "begin-verification":
+		v, needed, err := s.log.BeginVerification(s.num(a, "pid", 0), int16(s.num(a, "epoch", 0)), int32(s.num(a, "seq", 0)), a["implicit"] == "yes")
+		if err != nil {
+			return "", err
+		}
+		if s.verifications == nil {
+			s.verifications = map[string]Verification{}
+		}
+		s.verifications[a["v"]] = v
+		return map[bool]string{true: "needed", false: "not needed"}[needed], nil
 	case "replicate":
 		b := s.batch(a)
 		b.Stamp(s.num(a, "offset", 0), int32(s.num(a, "leader-epoch", 0)))
@@ -171,7 +178,11 @@ func (s *script) do(command string, a args) (string, error) {
 	case "offsets":
 		return fmt.Sprintf("%+v", s.log.Offsets()), nil
 	case "read":
-		sl, err := s.log.Read(s.num(a, "from", 0), s.num(a, "limit", math.MaxInt64), int(s.num(a, "max", 1<<20)), a["min-one"] != "no")
+		read := s.log.Read
+		if a["committed"] == "yes" {
+			read = s.log.ReadCommitted
+		}
+		sl, err := read(s.num(a, "from", 0), s.num(a, "limit", math.MaxInt64), int(s.num(a, "max", 1<<20)), a["min-one"] != "no")
 		if err != nil {
 			return "", err
 		}
@@ -185,6 +196,9 @@ func (s *script) do(command string, a args) (string, error) {
 			}
 			text = append(text, fmt.Sprintf("%d-%d", b.BaseOffset(), b.LastOffset()))
 			p = rest
+		}
+		for _, t := range sl.Aborted {
+			text = append(text, fmt.Sprintf("producer %d aborted from %d", t.ProducerID, t.FirstOffset))
 		}
 		return strings.Join(text, " "), err
 	case "dump":
@@ -219,6 +233,26 @@ func (s *script) do(command string, a args) (string, error) {
 			fmt.Fprintf(&text, "%s %d\n", e.Name, info.Size)
 		}
 		return text.String(), err
+	case "aborted":
+		var text strings.Builder
+		for _, seg := range *s.log.segments.Load() {
+			seg.mu.Lock()
+			if seg.txns != nil {
+				p, err := seg.txns.all(seg.fs)
+				if err != nil {
+					return "", err
+				}
+				for ; len(p) > 0; p = p[txnEntryWidth:] {
+					e, err := getTxnEntry(p)
+					if err != nil {
+						return "", err
+					}
+					fmt.Fprintf(&text, "%d: producer %d from %d to %d, stable up to %d\n", seg.base, e.producerID, e.first, e.last, e.stable)
+				}
+			}
+			seg.mu.Unlock()
+		}
+		return text.String(), nil
 	case "producers":
 		var text strings.Builder
 		for _, p := range s.log.Producers() {
@@ -290,6 +324,34 @@ func (s *script) do(command string, a args) (string, error) {
 	}
 	s.t.Fatalf("unknown command %q", command)
 	return "", nil
+}
+
+// append appends a batch, or a marker. What a transactional batch needs to be verified is got for it, unless v names
+// what begin-verification got before, or nothing.
+func (s *script) append(a args) (AppendInfo, error) {
+	leaderEpoch := int32(s.num(a, "leader-epoch", 0))
+	var info AppendInfo
+	var err error
+	if kind := a["marker"]; kind != "" {
+		info, err = s.log.AppendMarker(Marker{
+			ProducerID: s.num(a, "pid", -1), Epoch: int16(s.num(a, "epoch", 0)), Commit: kind == "commit",
+			CoordinatorEpoch: int32(s.num(a, "coordinator", 0)), TransactionVersion: int16(s.num(a, "version", 0)),
+		}, leaderEpoch)
+	} else {
+		b := s.batch(a)
+		name, named := a["v"]
+		v := s.verifications[name]
+		if b.IsTransactional() && !named {
+			if v, _, err = s.log.BeginVerification(b.ProducerID(), b.ProducerEpoch(), b.BaseSequence(), false); err != nil {
+				return info, err
+			}
+		}
+		info, err = s.log.WriteAsLeader(b, leaderEpoch, v)
+	}
+	if err == nil && info.FlushDue {
+		err = s.log.FlushTo(info.LastOffset + 1)
+	}
+	return info, err
 }
 
 // note records the operations that a crash could reveal, in their order.
@@ -401,15 +463,8 @@ func (s *script) batch(a args) batch.Batch {
 	}
 	w.Codec = codec
 	if a["marker"] != "" {
-		w.Control, w.Transactional = true, true
-		w.BaseSequence = batch.NoSequence
-		kind := byte(0)
-		if a["marker"] == "commit" {
-			kind = 1
-		}
-		w.Add(batch.Record{Timestamp: startMs + s.num(a, "ts", 0), Key: []byte{0, 0, 0, kind},
-			Value: binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(s.num(a, "coordinator", 0)))})
-		return w.Build()
+		m := Marker{ProducerID: w.ProducerID, Epoch: w.ProducerEpoch, Commit: a["marker"] == "commit", CoordinatorEpoch: int32(s.num(a, "coordinator", 0))}
+		return m.batch(startMs + s.num(a, "ts", 0))
 	}
 	keys := strings.Split(a["keys"], ",") // a key with a minus behind it is a tombstone
 	for i := range max(s.num(a, "n", 1), int64(len(keys))) {

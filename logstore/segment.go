@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"path"
 	"strconv"
@@ -69,6 +70,7 @@ type segment struct {
 	unsynced bool    // the file was written since the last sync
 	offsets  index
 	times    index
+	txns     *index // nil while there is none; see txnindex.go
 
 	sinceIndex   int64 // bytes of batches since the last index entry
 	firstTime    int64 // largest timestamp of the first batch, ms; roll time counts from it
@@ -110,7 +112,11 @@ func (s *segment) rename(change func(old string) (string, error)) error {
 		return err
 	}
 	s.named.Store(&name)
-	for _, x := range []*index{&s.offsets, &s.times} {
+	for x := range s.indexes() {
+		if x == s.txns && !x.exists {
+			x.path = s.besides(txnIndexSuffix)
+			continue
+		}
 		next, err := change(x.path)
 		if err != nil {
 			return err
@@ -118,6 +124,20 @@ func (s *segment) rename(change func(old string) (string, error)) error {
 		x.path = next
 	}
 	return nil
+}
+
+// besides is the name of the segment's file with another suffix than .log.
+func (s *segment) besides(suffix string) string {
+	dir, name := path.Split(s.path())
+	base, rest, _ := strings.Cut(name, logSuffix)
+	return dir + base + suffix + rest
+}
+
+// indexes yields the segment's indexes, that of transactions if it has one. Called under mu.
+func (s *segment) indexes() iter.Seq[*index] {
+	return func(yield func(*index) bool) {
+		_ = yield(&s.offsets) && yield(&s.times) && (s.txns == nil || yield(s.txns))
+	}
 }
 
 // opener opens files for a segment, which is known to hold some from then on.
@@ -169,8 +189,9 @@ func (s *segment) closeFiles() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandon()
-	s.offsets.tail, s.offsets.tailFrom = nil, s.offsets.n
-	s.times.tail, s.times.tailFrom = nil, s.times.n
+	for x := range s.indexes() {
+		x.tail, x.tailFrom = nil, x.n
+	}
 	s.recent = recent{}
 	s.warmth = nil
 }
@@ -182,8 +203,9 @@ func (s *segment) abandon() {
 		s.file.release()
 		s.file = nil
 	}
-	s.offsets.closeFile()
-	s.times.closeFile()
+	for x := range s.indexes() {
+		x.closeFile()
+	}
 }
 
 // busy says whether the files were used since somebody asked, or are in use now. Called under mu.
@@ -197,8 +219,9 @@ func (s *segment) busy() bool {
 // the file yet. Nobody else has the .log. Called under mu.
 func (s *segment) shrink() {
 	s.abandon()
-	s.offsets.shrink()
-	s.times.shrink()
+	for x := range s.indexes() {
+		x.shrink()
+	}
 	s.recent = recent{}
 }
 
@@ -411,7 +434,11 @@ func (s *segment) seal() error {
 
 // flushIndexes writes what of the indexes is not in their files. Called under mu.
 func (s *segment) flushIndexes() error {
-	return errors.Join(s.offsets.flush(s.fs), s.times.flush(s.fs))
+	var err error
+	for x := range s.indexes() {
+		err = errors.Join(err, x.flush(s.fs))
+	}
+	return err
 }
 
 // largestTime is the largest timestamp of the records in ms, and when the file was last written if none has one.
@@ -594,8 +621,9 @@ func (s *segment) sync() error {
 		return err
 	}
 	note(s.file, &s.unsynced)
-	note(s.offsets.file, &s.offsets.unsynced)
-	note(s.times.file, &s.times.unsynced)
+	for x := range s.indexes() {
+		note(x.file, &x.unsynced)
+	}
 	s.mu.Unlock()
 	var first error
 	for i, h := range files {
@@ -620,7 +648,7 @@ func (s *segment) writeUnsynced() error {
 			return err
 		}
 	}
-	for _, x := range []*index{&s.offsets, &s.times} {
+	for x := range s.indexes() {
 		if !x.unsynced {
 			continue
 		}

@@ -121,7 +121,8 @@ func (l *Log) startAnew(offset int64) error {
 	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
 	l.epochs.clear()
 	l.producers.reset(offset)
-	l.unstable.Store(math.MaxInt64)
+	l.undecided.Store(math.MaxInt64)
+	l.undecide(0)
 	for len(l.snapshots) > 0 {
 		if err := l.removeSnapshot(l.snapshots[len(l.snapshots)-1]); err != nil {
 			return err
@@ -168,19 +169,21 @@ func (l *Log) discardAll(segments []*segment) error {
 func (l *Log) discard(s *segment) error {
 	l.namesDirty.Store(true)
 	s.retire()
-	return errors.Join(
-		l.dir.removeIfExists(s.path()),
-		l.dir.removeIfExists(s.offsets.path),
-		l.dir.removeIfExists(s.times.path),
-		l.dir.removeIfExists(fileName(l.path, s.base, txnIndexSuffix)),
-	)
+	err := l.dir.removeIfExists(s.path())
+	for x := range s.indexes() {
+		err = errors.Join(err, l.dir.removeIfExists(x.path))
+	}
+	return err
 }
 
 // retire marks the segment removed and gives up its files.
 func (s *segment) retire() {
 	s.mu.Lock()
 	s.removed = true
-	s.unsynced, s.offsets.unsynced, s.times.unsynced = false, false, false
+	s.unsynced = false
+	for x := range s.indexes() {
+		x.unsynced = false
+	}
 	s.mu.Unlock()
 	s.closeFiles()
 }
@@ -282,6 +285,9 @@ func (s *segment) truncate(pos, end int64) error {
 		return err
 	}
 	if err := s.times.truncate(s.fs, i+1); err != nil {
+		return err
+	}
+	if err := s.truncateTxns(end); err != nil {
 		return err
 	}
 	if pos == 0 {

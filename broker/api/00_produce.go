@@ -196,7 +196,7 @@ func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, 
 		// No transaction can have been begun (see 22_init_producer_id.go).
 		return pending{}, kerr.InvalidTxnState
 	}
-	at, err := partition.Append(b, acks)
+	at, err := partition.Append(b, acks, replica.Verification{})
 	if err != nil {
 		if refusedByLog(err) {
 			op.LogStartOffset = partition.Log().Offsets().LogStart

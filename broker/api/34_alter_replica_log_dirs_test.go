@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/protocol/batch"
 )
@@ -63,7 +64,7 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 	f.broken.Store(&second)
 	b := batch.NewBuilder()
 	b.Add(batch.Record{Value: []byte("v")})
-	if _, err := f.partition("a", 1).Append(b.Build(), 1); err == nil {
+	if _, err := f.partition("a", 1).Append(b.Build(), 1, replica.Verification{}); err == nil {
 		t.Fatal("a disk that is gone took a batch")
 	}
 	equal(t, "to a disk that is gone", f.move(2, second+" a 0, "+second+" a 1, "+second+" a 9, "+first+" a 0"), []string{"a-0 e0", "a-1 e56", "a-9 e56"})

@@ -273,7 +273,7 @@ func (f *fixture) append(topic string, partition int32, timestamps ...int64) {
 
 func (f *fixture) appendBatch(topic string, partition int32, b *batch.Builder) {
 	f.Helper()
-	if _, err := f.partition(topic, partition).Append(b.Build(), 1); err != nil {
+	if _, err := f.partition(topic, partition).Append(b.Build(), 1, replica.Verification{}); err != nil {
 		f.Fatal(err)
 	}
 }

@@ -15,7 +15,7 @@ type FetchParams struct {
 	Offset             int64 // first offset wanted; the batch that holds it comes whole
 	MaxBytes           int   // whole batches up to this many bytes
 	AtLeastOne         bool  // return the first batch even if it is larger than MaxBytes (KIP-74)
-	ReadCommitted      bool  // stop at the last stable offset instead of the high watermark
+	ReadCommitted      bool  // stop at the last stable offset instead of the high watermark; fill Slice.Aborted
 	ReplicaID          int32 // -1: a consumer; otherwise the follower that fetches
 	CurrentLeaderEpoch int32 // the fetcher's view of the epoch, -1 if it has none (KIP-320)
 	LastFetchedEpoch   int32 // epoch of its last record, -1 if it has none (KIP-595)
@@ -62,7 +62,11 @@ func (p *Partition) Fetch(f FetchParams) (FetchResult, error) {
 		}
 	}
 	var err error
-	r.Slice, err = p.Log().Read(f.Offset, f.limit(r.Offsets), f.MaxBytes, f.AtLeastOne)
+	read := p.Log().Read
+	if f.ReadCommitted && f.ReplicaID < 0 {
+		read = p.Log().ReadCommitted
+	}
+	r.Slice, err = read(f.Offset, f.limit(r.Offsets), f.MaxBytes, f.AtLeastOne)
 	if err != nil {
 		return r, err
 	}

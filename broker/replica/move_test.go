@@ -154,7 +154,7 @@ func (m *moving) check(from, atLeast int64) int64 {
 func (m *moving) append(n int64) error {
 	b := batch.NewBuilder().Add(batch.Record{Timestamp: 1, Value: fmt.Append(nil, n)}).Build()
 	p := m.partition()
-	a, err := p.Append(b, 1)
+	a, err := p.Append(b, 1, Verification{})
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func TestMoveKeepsProducers(t *testing.T) {
 		return b.Add(batch.Record{Timestamp: time.Now().UnixMilli(), Value: []byte("v")}).Build()
 	}
 	for seq := range int32(5) {
-		if _, err := m.partition().Append(sent(seq), 1); err != nil {
+		if _, err := m.partition().Append(sent(seq), 1, Verification{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,14 +251,14 @@ func TestMoveKeepsProducers(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.arrive()
-	a, err := m.partition().Append(sent(4), 1)
+	a, err := m.partition().Append(sent(4), 1, Verification{})
 	if err != nil || !a.Duplicate || a.BaseOffset != 4 {
 		t.Errorf("a batch sent twice: %+v, %v", a, err)
 	}
-	if _, err := m.partition().Append(sent(7), 1); !errors.Is(err, kerr.OutOfOrderSequenceNumber) {
+	if _, err := m.partition().Append(sent(7), 1, Verification{}); !errors.Is(err, kerr.OutOfOrderSequenceNumber) {
 		t.Errorf("a gap in sequences: %v", err)
 	}
-	if a, err := m.partition().Append(sent(5), 1); err != nil || a.BaseOffset != 5 {
+	if a, err := m.partition().Append(sent(5), 1, Verification{}); err != nil || a.BaseOffset != 5 {
 		t.Errorf("the next batch: %+v, %v", a, err)
 	}
 }

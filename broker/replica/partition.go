@@ -151,6 +151,13 @@ func (p *Partition) CheckLeader(callersEpoch int32) error {
 	return p.leads(callersEpoch)
 }
 
+// Verification is what the log notes while the coordinator of a transaction is
+// asked; Marker is how a transaction ends.
+type (
+	Verification = logstore.Verification
+	Marker       = logstore.Marker
+)
+
 // Appended is what became of a batch: where it is in the log, and the leader
 // epoch in which it was appended. Another leader may have replaced it since.
 type Appended struct {
@@ -159,10 +166,28 @@ type Appended struct {
 }
 
 // Append appends one batch as leader. With acks -1 (all) it is refused with
-// NOT_ENOUGH_REPLICAS while too few replicas are in sync. The caller then waits
-// with WaitFlushed if the flush is due, whatever acks are, and with
-// WaitCommitted.
-func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
+// NOT_ENOUGH_REPLICAS while too few replicas are in sync. v is what
+// BeginVerification gave for the first batch of a transaction, zero for others.
+// The caller then waits with WaitFlushed if the flush is due, whatever acks are,
+// and with WaitCommitted.
+func (p *Partition) Append(b batch.Batch, acks int16, v Verification) (Appended, error) {
+	return p.append(acks, int64(len(b)), func(log *logstore.Log, epoch int32) (logstore.AppendInfo, error) {
+		return log.WriteAsLeader(b, epoch, v)
+	})
+}
+
+// AppendMarker appends the marker that ends a transaction, as Append with acks
+// -1 appends a batch. Errors are those of [logstore.Log.AppendMarker] too.
+func (p *Partition) AppendMarker(m Marker) (Appended, error) {
+	// Readers of committed data may see all of the transaction at once.
+	return p.append(-1, everything, func(log *logstore.Log, epoch int32) (logstore.AppendInfo, error) {
+		return log.AppendMarker(m, epoch)
+	})
+}
+
+// append writes to the log by write; visible is how many bytes waiters may see
+// more thereby.
+func (p *Partition) append(acks int16, visible int64, write func(log *logstore.Log, epoch int32) (logstore.AppendInfo, error)) (Appended, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if err := p.leads(-1); err != nil {
@@ -173,13 +198,25 @@ func (p *Partition) Append(b batch.Batch, acks int16) (Appended, error) {
 	}
 	a := Appended{LeaderEpoch: p.state.LeaderEpoch}
 	var err error
-	if a.AppendInfo, err = p.Log().WriteAsLeader(b, a.LeaderEpoch); err != nil {
+	if a.AppendInfo, err = write(p.Log(), a.LeaderEpoch); err != nil {
 		return a, err
 	}
 	if !a.Duplicate {
-		p.advance(int64(len(b)))
+		p.advance(visible)
 	}
 	return a, nil
+}
+
+// BeginVerification is called before the coordinator of a transaction is asked
+// whether the partition belongs to it, on behalf of the batch that would be the
+// first of the transaction here: see [logstore.Log.BeginVerification].
+func (p *Partition) BeginVerification(producerID int64, epoch int16, firstSequence int32, implicitAdd bool) (v Verification, needed bool, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.leads(-1); err != nil {
+		return Verification{}, false, err
+	}
+	return p.Log().BeginVerification(producerID, epoch, firstSequence, implicitAdd)
 }
 
 func (p *Partition) enoughInSync() bool {

@@ -69,7 +69,7 @@ func oneRecord() batch.Batch {
 
 func mustAppend(t *testing.T, p *Partition) Appended {
 	t.Helper()
-	a, err := p.Append(oneRecord(), -1)
+	a, err := p.Append(oneRecord(), -1, Verification{})
 	if err != nil {
 		t.Fatal(err)
 	}
