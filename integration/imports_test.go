@@ -39,7 +39,8 @@ var allowed = map[string][]string{
 
 	// What runs Blumfeld from outside knows the process, none of the rooms.
 	"compat":              {"integration/process"},
-	"compat/differential": {"integration/process", "protocol/batch"}, // batches to send, and what comes back in them
+	"compat/connect":      {"compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and mirrors from and to an Apache Kafka
+	"compat/differential": {"integration/process", "protocol/batch"},                // batches to send, and what comes back in them
 	"compat/dump":         {"compat/kafka", "compat/report", "integration/process"},
 	"compat/import":       {"compat/kafka", "compat/report", "integration/process"},
 	"compat/kafka":        {},

@@ -56,12 +56,18 @@ func (n Node) run(ctx context.Context, args ...string) error {
 // Tool runs one of Kafka's own tools and returns what it printed.
 func Tool(ctx context.Context, name string, args ...string) (stdout, stderr string, err error) {
 	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, script(), append([]string{"tool", name}, args...)...)
+	cmd := Command(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
 		return "", "", fmt.Errorf("kafka tool %s: %w\n%s", name, err, &said)
 	}
 	return out.String(), said.String(), nil
+}
+
+// Command is one of Kafka's own tools, not started yet. Its process will be the tool's JVM itself, which a signal thus
+// reaches; KAFKA_HEAP_OPTS and KAFKA_OPTS in its environment are options for the JVM.
+func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, script(), append([]string{"tool", name}, args...)...)
 }
 
 func script() string {
