@@ -62,16 +62,9 @@ func deletedTopics(before, after *controller.Image) (names []string) {
 // orphans are the topics that groups have offsets of and that do not exist: they
 // were deleted right before the broker stopped.
 func orphans(groups *group.Coordinator, image *controller.Image) (names []string) {
-	looked := make(map[string]bool)
-	for _, g := range groups.List(group.ListFilter{}) {
-		for _, o := range groups.FetchOffsets(group.FetchRequest{Group: g.Group}).Offsets {
-			if looked[o.Topic] {
-				continue
-			}
-			looked[o.Topic] = true
-			if _, ok := image.Topic(o.Topic); !ok {
-				names = append(names, o.Topic)
-			}
+	for _, topic := range groups.Topics() {
+		if _, ok := image.Topic(topic); !ok {
+			names = append(names, topic)
 		}
 	}
 	return names

@@ -136,6 +136,36 @@ type CommitRequest struct {
 // names a generation that is GroupIDNotFound: OffsetCommit before v9 calls it IllegalGeneration.
 type CommitResponse struct{ Errs []error }
 
+// TxnCommitRequest is what TxnOffsetCommit asks. Before v3 it names neither member nor generation: "", nil and -1.
+type TxnCommitRequest struct {
+	CommitRequest
+	ProducerID int64
+	Epoch      int16
+	Guard      TxnGuard // of the BeginTxnResponse
+}
+
+// TxnGuard stands for the time at which a TxnOffsetCommit began to be verified. The zero value is void.
+type TxnGuard struct {
+	shard   *shard
+	markers uint64 // that the shard had taken by then
+}
+
+// BeginTxnResponse answers BeginTxnCommit. Whether Needed or not, Guard goes with the commit.
+type BeginTxnResponse struct {
+	Err    error
+	Guard  TxnGuard
+	Needed bool // the transaction coordinator is to be asked whether the group is part of the transaction
+}
+
+// EndTxnRequest is a transaction marker for __consumer_offsets, of any of its partitions.
+type EndTxnRequest struct {
+	ProducerID         int64
+	Epoch              int16
+	Commit             bool
+	CoordinatorEpoch   int32
+	TransactionVersion int16 // from 2 on Epoch is above that of the transaction (KIP-890)
+}
+
 // FetchRequest is what OffsetFetch asks for one group. Topics nil: all offsets. MemberID and MemberEpoch belong to the
 // consumer protocol (KIP-848); they do not matter to a classic group.
 type FetchRequest struct {
@@ -143,6 +173,8 @@ type FetchRequest struct {
 	Topics      map[string][]int32
 	MemberID    string
 	MemberEpoch int32
+	// RequireStable: UnstableOffsetCommit for a partition of which a transaction has a commit pending (KIP-447).
+	RequireStable bool
 }
 
 // FetchResponse answers a FetchRequest: sorted by topic, and by partition or as asked. A group that does not exist is no

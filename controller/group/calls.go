@@ -3,6 +3,7 @@ package group
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -112,9 +113,12 @@ type commitCall struct {
 }
 
 func (c *commitCall) answer(body any) { c.ch <- CommitResponse{body.([]error)} }
-func (c *commitCall) fail(err error) {
-	c.ch <- CommitResponse{slices.Repeat([]error{err}, len(c.req.Offsets))}
+func (c *commitCall) fail(err error)  { c.ch <- failedCommit(&c.req, err) }
+
+func failedCommit(r *CommitRequest, err error) CommitResponse {
+	return CommitResponse{slices.Repeat([]error{err}, len(r.Offsets))}
 }
+
 func (c *commitCall) handle(s *shard) {
 	g, err := s.lookup(c.req.Group)
 	switch {
@@ -132,22 +136,19 @@ func (c *commitCall) handle(s *shard) {
 	if created {
 		g = s.create(c.req.Group)
 	}
-	if err := asError(g.step(commitEvent{c, &c.req}, s.now)[0].(reply).body); err != nil {
+	if err := asError(g.step(commitEvent{c, &c.req, false}, s.now)[0].(reply).body); err != nil {
 		c.fail(err)
 		return
 	}
 	s.schedule(g)
-	errs := make([]error, len(c.req.Offsets))
+	errs := s.checkOffsets(c.req.Offsets)
 	for i, o := range c.req.Offsets {
-		switch {
-		case len(o.Metadata) > s.c.opts.Config.OffsetMetadataMaxBytes && javaLength(o.Metadata) > s.c.opts.Config.OffsetMetadataMaxBytes:
-			errs[i] = kerr.OffsetMetadataTooLarge
-		case o.Partition < 0:
-			errs[i] = kerr.UnknownTopicOrPartition
-		default:
-			block, slot := blockOf(o.Topic, o.Partition)
-			g.work.setOffset(block, offsetChange{committed: committed{o.Offset, o.LeaderEpoch, slot, s.now.UnixMilli(), o.Metadata}})
+		if errs[i] != nil {
+			continue
 		}
+		block, slot := blockOf(o.Topic, o.Partition)
+		g.work.setOffset(block, offsetChange{committed: committed{o.Offset, o.LeaderEpoch, slot, s.now.UnixMilli(), o.Metadata}})
+		g.overtake(block, slot, math.MaxInt64)
 	}
 	if created && len(g.work.offsets) == 0 {
 		s.drop(g)
@@ -155,6 +156,25 @@ func (c *commitCall) handle(s *shard) {
 		return
 	}
 	s.enqueue(g, reply{c, errs})
+}
+
+// maxMetadataBytes bounds the metadata of an offset beside offset.metadata.max.bytes: 64 of them and the longest group id
+// fit into one transaction. A block that did not fit could not be committed when its transaction is.
+const maxMetadataBytes = 14 << 10
+
+// checkOffsets returns an error or nil for each offset.
+func (s *shard) checkOffsets(list []OffsetToCommit) []error {
+	limit := s.c.opts.Config.OffsetMetadataMaxBytes
+	errs := make([]error, len(list))
+	for i, o := range list {
+		switch {
+		case len(o.Metadata) > maxMetadataBytes, len(o.Metadata) > limit && javaLength(o.Metadata) > limit:
+			errs[i] = kerr.OffsetMetadataTooLarge
+		case o.Partition < 0:
+			errs[i] = kerr.UnknownTopicOrPartition
+		}
+	}
+	return errs
 }
 
 // javaLength is the length that Kafka compares with offset.metadata.max.bytes: in units of UTF-16.
@@ -199,6 +219,7 @@ func (c *deleteOffsetsCall) handle(s *shard) {
 			if s.mayHold(g, block) {
 				g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
 			}
+			g.forgetPending(block, 1<<slot)
 		}
 	}
 	s.enqueue(g, reply{c, errs})
@@ -240,7 +261,7 @@ func (c *deleteCall) handle(s *shard) {
 			c.fail(err)
 			return
 		}
-		g.work.discard()
+		g.discard()
 		s.enqueue(g, reply{c, nil})
 	}
 }
@@ -272,13 +293,21 @@ func (s *shard) fetchOffsets(r FetchRequest) FetchResponse {
 		return FetchResponse{Err: err}
 	}
 	var resp FetchResponse
+	var unstable map[blockID]slots
+	if g != nil && g.state != Dead && r.RequireStable {
+		unstable = s.unstable(g)
+	}
 	if r.Topics == nil {
 		if g == nil || g.state == Dead {
 			return resp
 		}
 		for id, block := range g.blocks {
 			for _, c := range block {
-				resp.Offsets = append(resp.Offsets, CommittedOffset{id.topic, id.number*blockSize + int32(c.slot), c.offset, c.leaderEpoch, c.metadata, nil})
+				o := CommittedOffset{id.topic, id.number*blockSize + int32(c.slot), c.offset, c.leaderEpoch, c.metadata, nil}
+				if unstable[id].has(c.slot) {
+					o = unstableOffset(o.Topic, o.Partition)
+				}
+				resp.Offsets = append(resp.Offsets, o)
 			}
 		}
 		slices.SortFunc(resp.Offsets, func(a, b CommittedOffset) int {
@@ -289,13 +318,38 @@ func (s *shard) fetchOffsets(r FetchRequest) FetchResponse {
 	for _, topic := range slices.Sorted(maps.Keys(r.Topics)) {
 		for _, p := range r.Topics[topic] {
 			o := CommittedOffset{Topic: topic, Partition: p, Offset: -1, LeaderEpoch: -1}
-			if c, ok := g.offset(topic, p); ok {
+			if block, slot := blockOf(topic, p); p >= 0 && unstable[block].has(slot) {
+				o = unstableOffset(topic, p)
+			} else if c, ok := g.offset(topic, p); ok {
 				o.Offset, o.LeaderEpoch, o.Metadata = c.offset, c.leaderEpoch, c.metadata
 			}
 			resp.Offsets = append(resp.Offsets, o)
 		}
 	}
 	return resp
+}
+
+func unstableOffset(topic string, partition int32) CommittedOffset {
+	return CommittedOffset{Topic: topic, Partition: partition, Offset: -1, LeaderEpoch: -1, Err: kerr.UnstableOffsetCommit}
+}
+
+// unstable returns the partitions of which a transaction has an offset, or had one until something that is not yet
+// written: what can be read of them is not what it will be.
+func (s *shard) unstable(g *group) map[blockID]slots {
+	all := g.pendingSlots()
+	add := func(w *work) {
+		for id, some := range w.settled {
+			if all == nil {
+				all = make(map[blockID]slots)
+			}
+			all[id] |= some
+		}
+	}
+	add(&g.work)
+	if e := s.flight.entry(g); e != nil {
+		add(&e.work)
+	}
+	return all
 }
 
 func (s *shard) describe(id string) Description {
@@ -347,18 +401,42 @@ func (s *shard) topicsDeleted(topics map[string]struct{}) {
 }
 
 func (s *shard) forgetTopics(g *group, topics map[string]struct{}) {
-	for _, block := range s.blocksOf(g) {
+	forget := func(block blockID) bool {
 		if _, ok := topics[block.topic]; !ok {
-			continue
-		}
-		for slot := range uint8(blockSize) {
-			g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
+			return false
 		}
 		if g.work.topics == nil {
 			g.work.topics = make(map[string]struct{})
 		}
 		g.work.topics[block.topic] = struct{}{}
 		s.enqueue(g)
+		return true
+	}
+	for _, block := range s.blocksOf(g) {
+		if forget(block) {
+			for slot := range uint8(blockSize) {
+				g.work.setOffset(block, offsetChange{committed: committed{slot: slot}, deleted: true})
+			}
+		}
+	}
+	for block, all := range g.pendingSlots() {
+		if forget(block) {
+			g.forgetPending(block, all)
+		}
+	}
+}
+
+// topics adds those of which a group has offsets.
+func (s *shard) topics(all map[string]struct{}) {
+	for _, g := range s.groups {
+		for id := range g.blocks {
+			all[id.topic] = struct{}{}
+		}
+		for _, t := range g.txns {
+			for id := range t.blocks {
+				all[id.topic] = struct{}{}
+			}
+		}
 	}
 }
 
@@ -377,17 +455,20 @@ func (s *shard) remember(id string, topics map[string]struct{}) {
 }
 
 // expire forgets offsets whose retention is over, and then groups that are Empty and hold none. Groups with writes
-// under way are left for the next time.
+// under way are left for the next time. A transaction keeps the group, and the offsets of which it has pending ones.
 func (s *shard) expire() {
 	retention := time.Duration(s.c.opts.Config.OffsetsRetentionMs) * time.Millisecond
 	for _, g := range s.groups {
 		if g.failed || g.state == Dead || g.work.queued || s.flight.has(g) {
 			continue
 		}
-		all := true
+		all := len(g.txns) == 0
+		pending := g.pendingSlots()
 		for id, block := range g.blocks {
 			for _, c := range block {
-				if from, ok := g.expiry(id.topic, time.UnixMilli(c.time)); ok && s.now.Sub(from) >= retention {
+				if pending[id].has(c.slot) {
+					all = false
+				} else if from, ok := g.expiry(id.topic, time.UnixMilli(c.time)); ok && s.now.Sub(from) >= retention {
 					g.work.setOffset(id, offsetChange{committed: c, deleted: true})
 				} else {
 					all = false
@@ -396,7 +477,7 @@ func (s *shard) expire() {
 		}
 		if all && g.state == Empty && len(g.pending) == 0 {
 			g.step(deleteEvent{}, s.now)
-			g.work.discard()
+			g.discard()
 			s.enqueue(g)
 		} else if len(g.work.offsets) > 0 {
 			s.enqueue(g)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -62,7 +63,7 @@ func New(o Options) *Coordinator {
 		c.shards[i] = &shard{
 			c: c, owner: owner{store: o.Store, key: ownerKey(i), token: token[:]},
 			closed: kerr.CoordinatorLoadInProgress, bell: make(chan struct{}, 1),
-			groups: make(map[string]*group), flights: make(chan *flight, 1), landed: make(chan *flight, 1),
+			groups: make(map[string]*group), producers: newProducers(), flights: make(chan *flight, 1), landed: make(chan *flight, 1),
 		}
 	}
 	return c
@@ -94,8 +95,8 @@ func (c *Coordinator) Start(ctx context.Context) error {
 	}
 	for id, g := range groups {
 		s := c.shard(id)
-		s.groups[id] = g
-		s.schedule(g)
+		s.now = now
+		s.adopt(g)
 	}
 	run, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
@@ -181,6 +182,35 @@ func (c *Coordinator) Commit(r CommitRequest) <-chan CommitResponse {
 	return call.ch
 }
 
+// BeginTxnCommit is to be called before CommitTxn. If Needed, the transaction coordinator is asked in between whether the
+// group's partition is part of the transaction: a decision that it takes afterwards comes here as a marker, and makes the
+// guard void. So no commit that is late by whatever time is left pending (Kafka's VerificationGuard).
+func (c *Coordinator) BeginTxnCommit(group string, producerID int64, epoch int16) <-chan BeginTxnResponse {
+	call := &beginTxnCall{group, producerID, epoch, make(chan BeginTxnResponse, 1)}
+	c.send(group, call)
+	return call.ch
+}
+
+// CommitTxn is TxnOffsetCommit: the offsets are pending until the marker of their transaction. Whether the topics exist is
+// the caller's to check. IllegalGeneration if the request names a generation of a group that does not exist,
+// InvalidTxnState if the guard is void, InvalidProducerEpoch if a later epoch of the producer was here.
+func (c *Coordinator) CommitTxn(r TxnCommitRequest) <-chan CommitResponse {
+	call := &commitTxnCall{r, make(chan CommitResponse, 1)}
+	c.send(r.Group, call)
+	return call.ch
+}
+
+// EndTxn takes a marker: in all groups the pending offsets of the producer are committed, or forgotten. It may come again,
+// and does so after an error, but for InvalidProducerEpoch and TransactionCoordinatorFenced: then the marker is one of a
+// transaction that is over.
+func (c *Coordinator) EndTxn(r EndTxnRequest) <-chan error {
+	end := &ending{left: len(c.shards), ch: make(chan error, 1)}
+	for _, s := range c.shards {
+		s.send(&endTxnCall{r, end})
+	}
+	return end.ch
+}
+
 // FetchOffsets is OffsetFetch for one group: what is stored, read from memory.
 func (c *Coordinator) FetchOffsets(r FetchRequest) (resp FetchResponse) {
 	c.ask(c.shard(r.Group), func(s *shard, err error) {
@@ -243,7 +273,20 @@ func (c *Coordinator) DeleteOffsets(r DeleteOffsetsRequest) <-chan DeleteOffsets
 	return call.ch
 }
 
-// TopicsDeleted forgets the committed offsets of topics that no longer exist.
+// Topics returns those of which a group has offsets, committed or pending, sorted.
+func (c *Coordinator) Topics() []string {
+	topics := make(map[string]struct{})
+	for _, s := range c.shards {
+		c.ask(s, func(s *shard, err error) {
+			if err == nil {
+				s.topics(topics)
+			}
+		})
+	}
+	return slices.Sorted(maps.Keys(topics))
+}
+
+// TopicsDeleted forgets the committed and pending offsets of topics that no longer exist.
 func (c *Coordinator) TopicsDeleted(names []string) {
 	topics := make(map[string]struct{}, len(names))
 	for _, n := range names {

@@ -73,6 +73,8 @@
 //	groups/g/<group>/head                    generation, protocol, leader, and since when
 //	groups/g/<group>/m/<member>              a member: static id, timeouts, protocols with metadata, assignment, generation
 //	groups/g/<group>/o/<topic>/<block>       offsets of partitions 64*block to 64*block+63
+//	groups/g/<group>/p/<producer id>/<topic>/<block>
+//	                                         of the same partitions, what an open transaction would commit
 //
 // In <group> and <topic> a slash is written %2F and a percent sign %25; <block> has eight digits. A group without a head
 // has only ever been used for its offsets.
@@ -84,6 +86,43 @@
 // What one commit rewrites: the block of each partition that it names, at worst 64 offsets with
 // offset.metadata.max.bytes each. What a rebalance rewrites: the head and all members; a replaced static member costs
 // two keys.
+//
+// # Transactions
+//
+// Offsets that are committed in a transaction are pending: stored, but not to be read, until a marker ends the transaction
+// of their producer. A commit puts them in the place of the group's offsets, in one transaction of the store with the
+// removal of what was pending (several, if the group's part of it does not fit into one; then the offsets come first, and
+// the marker, which is not answered before, comes again). An abort removes them. As in Kafka:
+//
+//   - of two commits of a partition the later counts, in the order in which they came, whenever their markers do. A
+//     pending offset that a later commit has overtaken remains pending, for nothing;
+//   - a partition that has one is UNSTABLE_OFFSET_COMMIT to those who require stable offsets;
+//   - a group that has one is not forgotten, nor does its offset of that partition expire. Whoever deletes the group, the
+//     offset or the topic deletes what is pending of it;
+//   - a commit that names no member is accepted in all states; otherwise member and generation have to be right. It does
+//     not prolong a session.
+//
+// The producers that have something pending are kept by their ids, so that a marker looks at the groups that it concerns
+// and no others: all of them, whichever partition of __consumer_offsets it is for, since the decision is one for the whole
+// transaction; the markers for further partitions then find nothing to do, and cost no write.
+//
+// A transaction costs two transactions of the store, the commit of its offsets and the marker, or rather a small part of
+// two: each goes into a flight with whatever else there is. The first writes a key for each block that it names, at worst
+// 64 offsets with their metadata; the second rewrites the blocks of the group's offsets and removes those keys.
+//
+// BeginTxnCommit gives out a guard, which the next marker of the producer makes void. The commit that brings it was
+// verified with the transaction coordinator in between, or belongs to a transaction that already was; so whatever is
+// pending has its marker still to come. Guards need no memory: what is kept is the number of each producer's last marker,
+// for an hour, or as long as there are fewer than 100,000 producers; an older guard is void.
+//
+// Markers of an old epoch are INVALID_PRODUCER_EPOCH; from transaction.version 2 on those of the epoch in which something
+// is pending too, because an end has the next one: a marker that is late finds the next transaction, and leaves it alone.
+// Those of an old coordinator epoch are TRANSACTION_COORDINATOR_FENCED: that is stored with what is pending, otherwise
+// kept as long as the guards. While groups are being read again, after a failure of the store, no marker is taken.
+//
+// Departures from Kafka: metadata of an offset is bounded by 14 KiB whatever offset.metadata.max.bytes says, so that what
+// was accepted can be committed. Kafka asks again for the guard only until the transaction has begun in a partition; here
+// every commit has to have one of this transaction, and each group is verified once.
 //
 // Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
 // So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which

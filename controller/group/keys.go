@@ -12,6 +12,7 @@ const (
 	headName     = "head"
 	memberName   = "m/"
 	offsetsName  = "o/"
+	pendingName  = "p/"
 )
 
 func ownerKey(shard int) string { return ownerPrefix + strconv.Itoa(shard) }
@@ -37,10 +38,12 @@ func blockOf(topic string, partition int32) (blockID, uint8) {
 	return blockID{topic, partition / blockSize}, uint8(partition % blockSize)
 }
 
-func (b blockID) keyIn(prefix string) string {
+func (b blockID) keyIn(prefix string) string { return b.keyAfter(prefix, offsetsName) }
+
+func (b blockID) keyAfter(prefix, name string) string {
 	topic := keyEscaper.Replace(b.topic)
-	key := make([]byte, 0, len(prefix)+len(offsetsName)+len(topic)+1+blockDigits)
-	key = append(append(append(key, prefix...), offsetsName...), topic...)
+	key := make([]byte, 0, len(prefix)+len(name)+len(topic)+1+blockDigits)
+	key = append(append(append(key, prefix...), name...), topic...)
 	key = append(key, '/')
 	number := strconv.Itoa(int(b.number))
 	for range blockDigits - len(number) {
@@ -66,4 +69,24 @@ func parseBlock(rest string) (b blockID, ok bool) {
 		return blockID{}, false
 	}
 	return blockID{keyUnescaper.Replace(topic), int32(n)}, true
+}
+
+// pendingID names the pending offsets that a producer's transaction has in a block.
+type pendingID struct {
+	producerID int64
+	block      blockID
+}
+
+func (p pendingID) keyIn(prefix string) string {
+	return p.block.keyAfter(prefix, pendingName+strconv.FormatInt(p.producerID, 10)+"/")
+}
+
+func parsePending(rest string) (p pendingID, ok bool) {
+	producer, rest, ok := strings.Cut(rest, "/")
+	id, err := strconv.ParseInt(producer, 10, 64)
+	if !ok || err != nil || id < 0 {
+		return pendingID{}, false
+	}
+	block, ok := parseBlock(rest)
+	return pendingID{id, block}, ok
 }

@@ -37,8 +37,9 @@ type (
 	// commitEvent asks whether offsets may be committed. The answer is an error or nil; the offsets themselves are
 	// not the machine's business.
 	commitEvent struct {
-		to  ticket
-		req *CommitRequest
+		to            ticket
+		req           *CommitRequest
+		transactional bool
 	}
 	// deleteEvent turns an Empty group Dead. The answer is an error or nil.
 	deleteEvent struct{ to ticket }
@@ -138,7 +139,7 @@ func (g *machine) step(ev event, now time.Time) []effect {
 	case leaveEvent:
 		g.onLeave(ev)
 	case commitEvent:
-		g.reply(ev.to, errorBody(g.onCommit(ev.req)))
+		g.reply(ev.to, errorBody(g.onCommit(ev.req, ev.transactional)))
 	case deleteEvent:
 		err := g.checkDelete()
 		if err == nil {
@@ -224,8 +225,9 @@ func (g *machine) onHeartbeat(r *HeartbeatRequest) error {
 	}
 }
 
-// onCommit follows ClassicGroup.validateOffsetCommit. A commit is a sign of life.
-func (g *machine) onCommit(r *CommitRequest) error {
+// onCommit follows ClassicGroup.validateOffsetCommit. A commit is a sign of life. One in a transaction is not, it may come
+// in any state, and, since its first versions name no member, without one.
+func (g *machine) onCommit(r *CommitRequest, transactional bool) error {
 	switch {
 	case g.state == Dead:
 		return kerr.CoordinatorNotAvailable
@@ -238,10 +240,15 @@ func (g *machine) onCommit(r *CommitRequest) error {
 		if r.Generation != g.generation {
 			return kerr.IllegalGeneration
 		}
+	case transactional:
+		return nil
 	case g.state != Empty:
 		return kerr.UnknownMemberID
 	}
-	if g.state == CompletingRebalance {
+	switch {
+	case transactional:
+		return nil
+	case g.state == CompletingRebalance:
 		return kerr.RebalanceInProgress
 	}
 	if m := g.byID[r.MemberID]; m != nil {

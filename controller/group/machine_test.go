@@ -130,7 +130,7 @@ func (p *play) run(words []string) {
 		}
 		p.step(leaveEvent{"leave", r})
 	case "commit":
-		p.step(commitEvent{"commit", &CommitRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}})
+		p.step(commitEvent{"commit", &CommitRequest{Group: "g", MemberID: args["member"], InstanceID: text("instance"), Generation: number("gen", 1)}, has("transactional")})
 	case "delete":
 		p.step(deleteEvent{"delete"})
 	case "delete-offsets":

@@ -110,14 +110,17 @@ func encodeBlock(block []committed) []byte {
 	b = binary.AppendUvarint(b, uint64(len(block)))
 	var last int64
 	for _, c := range block {
-		b = append(b, c.slot)
-		b = binary.AppendVarint(b, c.offset)
-		b = binary.AppendVarint(b, int64(c.leaderEpoch))
-		b = binary.AppendVarint(b, c.time-last)
-		b = appendBytes(b, c.metadata)
-		last = c.time
+		b, last = c.append(b, last)
 	}
 	return b
+}
+
+func (c *committed) append(b []byte, last int64) (_ []byte, time int64) {
+	b = append(b, c.slot)
+	b = binary.AppendVarint(b, c.offset)
+	b = binary.AppendVarint(b, int64(c.leaderEpoch))
+	b = binary.AppendVarint(b, c.time-last)
+	return appendBytes(b, c.metadata), c.time
 }
 
 func decodeBlock(b []byte) ([]committed, error) {
@@ -130,7 +133,7 @@ func decodeBlock(b []byte) ([]committed, error) {
 	block := make([]committed, 0, n)
 	var last int64
 	for i := range int(n) {
-		c := committed{slot: d.byte(), offset: d.varint(), leaderEpoch: d.int32(), time: d.varint() + last, metadata: d.string()}
+		c := d.committed(last)
 		if d.err != nil || c.slot >= blockSize || i > 0 && c.slot <= block[i-1].slot {
 			return nil, errMalformed
 		}
@@ -138,6 +141,57 @@ func decodeBlock(b []byte) ([]committed, error) {
 		block = append(block, c)
 	}
 	return block, d.err
+}
+
+// encodePending takes the pending offsets of one block in the order of their slots. In front of them is what is known of
+// the producer.
+func encodePending(t *openTxn, block pendingBlock) []byte {
+	n := 32
+	for _, o := range block {
+		n += 16 + len(o.metadata)
+	}
+	b := append(make([]byte, 0, n), recordVersion)
+	b = binary.AppendVarint(b, int64(t.epoch))
+	b = binary.AppendVarint(b, int64(t.coordinatorEpoch))
+	b = binary.AppendUvarint(b, uint64(len(block)))
+	var time, sequence int64
+	for _, o := range block {
+		b, time = o.append(b, time)
+		b = binary.AppendVarint(b, o.sequence-sequence)
+		sequence = o.sequence
+		flags := byte(0)
+		if o.overtaken {
+			flags = overtakenFlag
+		}
+		b = append(b, flags)
+	}
+	return b
+}
+
+const overtakenFlag = 1
+
+// decodePending returns a transaction without its blocks, and one of them.
+func decodePending(b []byte) (t openTxn, block pendingBlock, err error) {
+	d := decoder{rest: b}
+	d.version()
+	t.epoch, t.coordinatorEpoch = d.int16(), d.int32()
+	n := d.uvarint()
+	if d.err != nil || n == 0 || n > blockSize || t.epoch < 0 {
+		return openTxn{}, nil, errMalformed
+	}
+	block = make(pendingBlock, 0, n)
+	var time, sequence int64
+	for i := range int(n) {
+		o := pendingOffset{committed: d.committed(time)}
+		o.sequence = d.varint() + sequence
+		o.overtaken = d.byte() == overtakenFlag
+		if d.err != nil || o.slot >= blockSize || i > 0 && o.slot <= block[i-1].slot || o.sequence < 0 {
+			return openTxn{}, nil, errMalformed
+		}
+		time, sequence = o.time, o.sequence
+		block = append(block, o)
+	}
+	return t, block, nil
 }
 
 // decoder reads a value; after a failure everything is zero and err is set.
@@ -193,6 +247,20 @@ func (d *decoder) int32() int32 {
 		return 0
 	}
 	return int32(v)
+}
+
+func (d *decoder) int16() int16 {
+	v := d.varint()
+	if int64(int16(v)) != v {
+		d.fail()
+		return 0
+	}
+	return int16(v)
+}
+
+// committed reads an offset; its time is stored as the difference to another.
+func (d *decoder) committed(last int64) committed {
+	return committed{slot: d.byte(), offset: d.varint(), leaderEpoch: d.int32(), time: d.varint() + last, metadata: d.string()}
 }
 
 // bytes returns a copy: the value belongs to the store.

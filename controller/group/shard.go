@@ -24,15 +24,16 @@ type shard struct {
 	closed error // why no more calls are taken; nil: they are
 	bell   chan struct{}
 
-	groups   map[string]*group
-	alarms   alarmHeap
-	expireAt time.Time                      // zero: never
-	queue    []*group                       // with work; each once
-	failed   []string                       // groups to be read again
-	forget   map[string]map[string]struct{} // by group that failed: topics deleted meanwhile
-	flight   *flight                        // under way
-	lost     bool                           // another process owns the groups
-	now      time.Time
+	groups    map[string]*group
+	producers producers
+	alarms    alarmHeap
+	expireAt  time.Time                      // zero: never
+	queue     []*group                       // with work; each once
+	failed    []string                       // groups to be read again
+	forget    map[string]map[string]struct{} // by group that failed: topics deleted meanwhile
+	flight    *flight                        // under way
+	lost      bool                           // another process owns the groups
+	now       time.Time
 
 	flights chan *flight
 	landed  chan *flight
@@ -257,6 +258,23 @@ func (s *shard) enqueue(g *group, replies ...reply) {
 	}
 }
 
+// whenWritten sends a reply when everything that is under way has been written: at once if nothing is.
+func (s *shard) whenWritten(r reply) {
+	// Each group is in the queue once, and they fly in its order.
+	for _, g := range slices.Backward(s.queue) {
+		if g.work.queued && !g.failed {
+			g.work.replies = append(g.work.replies, r)
+			return
+		}
+	}
+	if s.flight != nil && len(s.flight.entries) > 0 {
+		e := s.flight.entries[len(s.flight.entries)-1]
+		e.replies = append(e.replies, r)
+		return
+	}
+	deliver(r)
+}
+
 // mayHold says whether a block holds offsets, or will when everything under way is written.
 func (s *shard) mayHold(g *group, id blockID) bool {
 	if _, ok := g.blocks[id]; ok {
@@ -327,7 +345,8 @@ func tooLarge(ops []controller.Op) bool {
 }
 
 // refuse gives up work that cannot be written. Nothing of it has been, so that this is the affair of one group: those
-// that wait are told what Kafka says when its log takes no such record, and the group goes on from there.
+// that wait are told what Kafka says when its log takes no such record, and the group goes on from there; if it goes ahead
+// of the store with its pending offsets, after it has been read again.
 func (s *shard) refuse(g *group) {
 	given := g.work
 	g.work = work{}
@@ -335,6 +354,12 @@ func (s *shard) refuse(g *group) {
 		if r.to != nil {
 			r.to.(answerer).fail(kerr.UnknownServerError)
 		}
+	}
+	if given.pending != nil {
+		s.remember(g.id, given.topics)
+		s.fail(g, kerr.CoordinatorNotAvailable)
+		s.failQueue() // a marker may wait there for this group to have been written
+		return
 	}
 	s.step(g, refusedEvent{})
 	s.forgetTopics(g, given.topics)
@@ -360,13 +385,7 @@ func (s *shard) land(f *flight) {
 			s.remember(e.g.id, e.topics)
 			s.fail(e.g, kerr.CoordinatorNotAvailable)
 		}
-		// What has not been sent yet could wait for long, and the clients with it.
-		for _, g := range s.queue {
-			if g.work.queued {
-				s.fail(g, kerr.CoordinatorNotAvailable)
-			}
-		}
-		s.queue = nil
+		s.failQueue()
 	default:
 		for _, e := range f.entries {
 			e.landed()
@@ -378,6 +397,16 @@ func (s *shard) land(f *flight) {
 			}
 		}
 	}
+}
+
+// failQueue gives up what has not been sent yet: it could wait for long, and the clients with it.
+func (s *shard) failQueue() {
+	for _, g := range s.queue {
+		if g.work.queued {
+			s.fail(g, kerr.CoordinatorNotAvailable)
+		}
+	}
+	s.queue = nil
 }
 
 func (s *shard) failReplies(entries []*entry, err error) {
@@ -412,6 +441,7 @@ func (s *shard) fail(g *group, err error) {
 	s.abandon(g, err)
 	s.unschedule(g)
 	g.failed = true
+	g.txns = nil // producers may still know of it
 	s.failed = append(s.failed, g.id)
 }
 
@@ -419,11 +449,21 @@ func (s *shard) fail(g *group, err error) {
 func (s *shard) replace(id string, g *group) {
 	delete(s.groups, id)
 	if g != nil {
-		s.groups[id] = g
-		s.schedule(g)
+		s.adopt(g)
 		s.forgetTopics(g, s.forget[id])
 	}
 	delete(s.forget, id)
+}
+
+// adopt begins with a group as it was read.
+func (s *shard) adopt(g *group) {
+	s.groups[g.id] = g
+	s.schedule(g)
+	for id, t := range g.txns {
+		p := s.producers.touch(id, s.now)
+		p.epoch, p.coordinatorEpoch = max(p.epoch, t.epoch), max(p.coordinatorEpoch, t.coordinatorEpoch)
+		p.groups = append(p.groups, g)
+	}
 }
 
 func (s *shard) drop(g *group) {
@@ -440,6 +480,7 @@ func (s *shard) lose() {
 		s.abandon(g, kerr.NotCoordinator)
 	}
 	s.groups, s.queue, s.failed, s.forget, s.alarms, s.expireAt = nil, nil, nil, nil, nil, time.Time{}
+	s.producers = newProducers()
 }
 
 // alarm is a group's place in its shard's heap.

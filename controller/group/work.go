@@ -13,10 +13,13 @@ type group struct {
 	*machine
 	prefix string // of its keys
 	blocks map[blockID][]committed
-	stored map[string]uint64 // members that the store holds, and a hash of their records
-	work   work
-	failed bool // a write failed: the store is read again, and until then nothing is known of this group
-	alarm  alarm
+	txns   map[int64]*openTxn // by producer id; with all that waits to be written
+	// sequence is that of the last pending offset. It need not be stored: those that are say where to go on.
+	sequence int64
+	stored   map[string]uint64 // members that the store holds, and a hash of their records
+	work     work
+	failed   bool // a write failed: the store is read again, and until then nothing is known of this group
+	alarm    alarm
 }
 
 func (g *group) offset(topic string, partition int32) (committed, bool) {
@@ -41,6 +44,24 @@ type work struct {
 	replies  []reply             // that leave when it is written
 	topics   map[string]struct{} // whose deletion offsets includes
 	latest   latestBlock
+	pending  map[pendingID]struct{} // that have changed
+	settled  map[blockID]slots      // of which something was pending that this ends
+}
+
+// pendingChanged: the group's transactions say how.
+func (w *work) pendingChanged(id pendingID) {
+	if w.pending == nil {
+		w.pending = make(map[pendingID]struct{})
+	}
+	w.pending[id] = struct{}{}
+}
+
+func (w *work) settle(id pendingID, which slots) {
+	w.pendingChanged(id)
+	if w.settled == nil {
+		w.settled = make(map[blockID]slots)
+	}
+	w.settled[id.block] |= which
 }
 
 // latestBlock is where the last change went; the next mostly goes there too.
@@ -87,8 +108,9 @@ func (b *blockChanges) set(c offsetChange) {
 }
 
 // discard turns all work into the removal of the group.
-func (w *work) discard() {
-	w.remove, w.snapshot, w.offsets, w.topics, w.latest = true, nil, nil, nil, latestBlock{}
+func (g *group) discard() {
+	g.work = work{queued: g.work.queued, remove: true, replies: g.work.replies}
+	g.txns = nil
 }
 
 // holds says whether replies that tell of the group's state have to wait for this work.
@@ -107,8 +129,9 @@ var recordSeed = maphash.MakeSeed()
 // hashRecord tells records apart within this process.
 func hashRecord(b []byte) uint64 { return maphash.Bytes(recordSeed, b) }
 
-// prepare turns a group's work into operations. Those of a snapshot come in an order that may be cut anywhere: members,
-// then the head that makes them count, then what is left of members that are gone.
+// prepare turns a group's work into operations, in an order that may be cut anywhere. Of a snapshot the members come
+// first, then the head that makes them count, then what is left of members that are gone. Then offsets, and only then what
+// says that pending ones are committed or overtaken: so none is lost, and a marker that comes again does the rest.
 func (g *group) prepare() (e *entry, ops []controller.Op) {
 	e = &entry{g: g, work: g.work}
 	if e.remove {
@@ -145,7 +168,20 @@ func (g *group) prepare() (e *entry, ops []controller.Op) {
 			}
 		}
 	}
-	return e, ops
+	return e, g.preparePending(ops)
+}
+
+func (g *group) preparePending(ops []controller.Op) []controller.Op {
+	var gone []controller.Op
+	for id := range g.work.pending {
+		key := id.keyIn(g.prefix)
+		if t := g.txns[id.producerID]; t != nil && len(t.blocks[id.block]) > 0 {
+			ops = append(ops, controller.Put(key, encodePending(t, t.blocks[id.block])))
+		} else {
+			gone = append(gone, controller.Delete(key))
+		}
+	}
+	return append(ops, gone...)
 }
 
 // merge returns a block with changes applied; the old one stays as it is. Both are in the order of their slots.

@@ -237,6 +237,15 @@ func loadGroup(id, prefix string, kvs []controller.KV, cfg *Config, now time.Tim
 				g.blocks = make(map[blockID][]committed)
 			}
 			g.blocks[b] = block
+		case strings.HasPrefix(rest, pendingName):
+			id, ok := parsePending(rest[len(pendingName):])
+			t, block, e := decodePending(kv.Value)
+			if err = e; !ok {
+				err = errMalformed
+			}
+			if err == nil {
+				g.loadPending(id, t, block)
+			}
 		default:
 			err = errMalformed
 		}
@@ -252,4 +261,20 @@ func loadGroup(id, prefix string, kvs []controller.KV, cfg *Config, now time.Tim
 	head.members = sameGeneration(head.generation, members)
 	g.machine = restore(id, cfg, head, now)
 	return g, nil
+}
+
+func (g *group) loadPending(id pendingID, part openTxn, block pendingBlock) {
+	t := g.txns[id.producerID]
+	if t == nil {
+		t = &openTxn{epoch: part.epoch, coordinatorEpoch: part.coordinatorEpoch, blocks: make(map[blockID]pendingBlock)}
+		if g.txns == nil {
+			g.txns = make(map[int64]*openTxn)
+		}
+		g.txns[id.producerID] = t
+	}
+	t.epoch, t.coordinatorEpoch = max(t.epoch, part.epoch), max(t.coordinatorEpoch, part.coordinatorEpoch)
+	t.blocks[id.block] = block
+	for _, o := range block {
+		g.sequence = max(g.sequence, o.sequence)
+	}
 }
