@@ -142,6 +142,12 @@ func (b *Broker) Kill() error {
 	return nil
 }
 
+// Pause stops the process with SIGSTOP: it answers nobody, and its time goes by.
+func (b *Broker) Pause() error { return b.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (b *Broker) Resume() error { return b.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Stop asks the broker to end with SIGTERM and returns its exit code. If ctx
 // ends first the broker is killed.
 func (b *Broker) Stop(ctx context.Context) (int, error) {
