@@ -18,10 +18,11 @@ const (
 	apacheKafka = "Apache Kafka"
 )
 
-// broker is one of the two that are compared.
+// broker is one of those that are compared.
 type broker struct {
 	name  string
 	addr  string
+	dir   string // below which it stores
 	pid   int
 	began time.Time     // of its latest start
 	ready time.Duration // from there to the first answer
@@ -39,8 +40,8 @@ func (b *broker) restart(ctx context.Context) error {
 
 func (b *broker) usage() (process.Usage, error) { return process.UsageOf(b.pid) }
 
-// startBoth starts both brokers; stop ends them and deletes what they stored.
-func startBoth(ctx context.Context, work, launcher string) (brokers []*broker, stop func(), err error) {
+// startAll starts both brokers and the bare loop; stop ends them and deletes what they stored.
+func startAll(ctx context.Context, work, launcher string) (brokers []*broker, stop func(), err error) {
 	ours, err := newBlumfeld(ctx, work)
 	if err != nil {
 		return nil, nil, err
@@ -49,13 +50,17 @@ func startBoth(ctx context.Context, work, launcher string) (brokers []*broker, s
 	if err != nil {
 		return nil, nil, err
 	}
-	brokers = []*broker{ours, theirs}
+	bare := newBare(work)
+	brokers = []*broker{ours, theirs, bare}
 	stop = func() {
 		// ctx may be what ended the run.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if ours.pid != 0 {
 			_ = ours.stop(ctx)
+		}
+		if bare.pid != 0 {
+			_ = bare.stop(ctx)
 		}
 		clean(ctx)
 	}
@@ -79,7 +84,7 @@ func newBlumfeld(ctx context.Context, work string) (*broker, error) {
 	}
 	var running *process.Broker
 	o := process.Options{Binary: binary, Dir: filepath.Join(work, "blumfeld-data"), Port: port}
-	b := &broker{name: blumfeld, addr: o.Addr()}
+	b := &broker{name: blumfeld, addr: o.Addr(), dir: o.Dir}
 	b.start = func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -118,7 +123,7 @@ func newKafka(ctx context.Context, work, launcher string) (b *broker, clean func
 		return strings.TrimSpace(string(out)), err
 	}
 	clean = func(ctx context.Context) { _, _ = command(ctx, "clean", at) }
-	b = &broker{name: apacheKafka, addr: "127.0.0.1:" + at}
+	b = &broker{name: apacheKafka, addr: "127.0.0.1:" + at, dir: filepath.Join(work, "kafka")}
 	b.start = func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()

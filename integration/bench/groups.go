@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -210,12 +209,11 @@ func commits(groups int) func(context.Context, load, *broker) ([]measured, error
 type committer struct {
 	m         *member
 	request   []byte
-	offsets   []int // where they stand in request
+	offsets   patch
 	confirmed []byte
 }
 
 func newCommitter(m *member, topic string) (*committer, error) {
-	const mark = 0x1122334455667788
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Version, req.Group, req.MemberID, req.Generation = 8, m.group, m.id, m.generation
 	t := kmsg.NewOffsetCommitRequestTopic()
@@ -225,20 +223,12 @@ func newCommitter(m *member, topic string) (*committer, error) {
 	}
 	req.Topics = append(req.Topics, t)
 	c := &committer{m: m, request: m.encode(req)}
-	sign := binary.BigEndian.AppendUint64(nil, mark)
-	for at := 0; ; at += len(sign) {
-		next := bytes.Index(c.request[at:], sign)
-		if next < 0 {
-			break
-		}
-		at += next
-		c.offsets = append(c.offsets, at)
-	}
-	if len(c.offsets) != commitPartitions {
-		return nil, fmt.Errorf("commit: %d offsets in the request", len(c.offsets))
+	var err error
+	if c.offsets, err = find(c.request, commitPartitions); err != nil {
+		return nil, err
 	}
 	// The first answer is read in full; the others have to be the same.
-	c.put(0)
+	c.offsets.put(c.request, 0)
 	answer, err := m.send(c.request)
 	if err != nil {
 		return nil, err
@@ -263,14 +253,8 @@ func newCommitter(m *member, topic string) (*committer, error) {
 	return c, nil
 }
 
-func (c *committer) put(offset int64) {
-	for _, at := range c.offsets {
-		binary.BigEndian.PutUint64(c.request[at:], uint64(offset))
-	}
-}
-
 func (c *committer) commit(offset int64) error {
-	c.put(offset)
+	c.offsets.put(c.request, offset)
 	answer, err := c.m.send(c.request)
 	if err == nil && !bytes.Equal(answer, c.confirmed) {
 		err = fmt.Errorf("commit: another answer than the first: %x", answer)

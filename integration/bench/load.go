@@ -209,7 +209,48 @@ func numbers(texts ...string) ([]float64, error) {
 // newTopic creates a topic of a name of its own.
 func newTopic(ctx context.Context, addr string, partitions int32) (string, error) {
 	name := "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	return name, createTopic(ctx, addr, name, partitions)
+	if err := createTopic(ctx, addr, name, partitions); err != nil {
+		return "", err
+	}
+	return name, served(ctx, addr, name, partitions)
+}
+
+// served waits until every partition has a leader that serves it: Kafka acknowledges the creation of a topic, and even
+// tells of its leaders, before.
+func served(ctx context.Context, addr, topic string, partitions int32) error {
+	w, err := dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version, req.ReplicaID = 6, -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for i := range partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = i, -1
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	for ready := int32(0); ready < partitions; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		resp := kmsg.NewPtrListOffsetsResponse()
+		if err := w.ask(req, resp); err != nil {
+			return err
+		}
+		ready = 0
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode == 0 {
+					ready++
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func createTopic(ctx context.Context, addr, name string, partitions int32) error {

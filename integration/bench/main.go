@@ -25,9 +25,14 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == bareCommand {
+		fmt.Fprintln(os.Stderr, bareLoop+":", runBare(os.Args[2]))
+		os.Exit(1)
+	}
 	var l load
 	flag.IntVar(&l.pairs, "pairs", 3, "how often each row is done on both brokers")
 	flag.IntVar(&l.records, "records", 300_000, "records of 1 KiB in each row that moves records")
+	flag.IntVar(&l.bytes, "bytes", 512<<20, "bytes of values in each row that pumps requests")
 	flag.StringVar(&l.kafka, "kafka", "compat/kafka/kafka", "the launcher of Apache Kafka and its tools")
 	list := flag.String("rows", "", "sets of rows, or parts of their names, with commas between; none: all. Sets: "+strings.Join(sets(rows()), ", "))
 	out := flag.String("out", "", "also write the table to this file")
@@ -59,7 +64,7 @@ func run(ctx context.Context, l load, list, out string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	brokers, stop, err := startBoth(ctx, work, l.kafka)
+	brokers, stop, err := startAll(ctx, work, l.kafka)
 	if err != nil {
 		return err
 	}

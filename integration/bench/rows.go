@@ -13,6 +13,7 @@ import (
 type load struct {
 	pairs   int
 	records int    // of recordBytes each
+	bytes   int    // of values in each row that pumps
 	kafka   string // the launcher, for Kafka's tools
 }
 
@@ -25,6 +26,8 @@ type row struct {
 	// young: measured on a process as it is. The others are done once on each broker and thrown away
 	// before: a young JVM interprets.
 	young bool
+	// bare: also done on the bare loop.
+	bare bool
 	// once: not repeated, because it would tell the same again.
 	once bool
 }
@@ -36,7 +39,7 @@ type measured struct {
 
 // rows is the table from top to bottom. The last tells of all before it.
 func rows() []row {
-	return slices.Concat(startUpRows(), produceRows(), consumeRows(), groupRows(), memoryRows())
+	return slices.Concat(startUpRows(), produceRows(), pumpRows(), consumeRows(), fetchRows(), latencyRows(), connectionRows(), groupRows(), topicRows(), memoryRows())
 }
 
 // choose returns the rows whose set is named in a comma-separated list, or whose name contains a word of it; "" is all.
@@ -86,6 +89,9 @@ func measure(ctx context.Context, t *table, chosen []row, brokers []*broker, l l
 				continue
 			}
 			for _, b := range brokers {
+				if b.name == bareLoop && !r.bare {
+					continue
+				}
 				fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, b.name)
 				got, err := r.run(ctx, l, b)
 				if errors.Is(err, errUnsupported) {

@@ -2,48 +2,51 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const (
-	startUpTopic      = "bench-start-up"
-	startUpPartitions = 100
-)
+const startUpTopic = "bench-start-up"
 
-func startUpRows() []row {
-	return []row{{set: "start-up", name: "start-up with 100 partitions", young: true, run: startUp}}
+func startUpRows() (list []row) {
+	for _, n := range []int32{1, 1000} {
+		list = append(list, row{set: "start-up", name: fmt.Sprintf("start-up after an orderly stop, partitions: %d", n), young: true, run: startUp(n)})
+	}
+	return list
 }
 
-// startUp restarts a broker on 100 partitions, after an orderly stop.
-func startUp(ctx context.Context, _ load, b *broker) ([]measured, error) {
-	if err := createTopic(ctx, b.addr, startUpTopic, startUpPartitions); err != nil {
-		return nil, err
+// startUp restarts a broker that has so many partitions.
+func startUp(partitions int32) func(context.Context, load, *broker) ([]measured, error) {
+	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
+		if err := createTopic(ctx, b.addr, startUpTopic, partitions); err != nil {
+			return nil, err
+		}
+		// A record in each, so that there is something to open.
+		if err := produceToAll(ctx, b.addr, partitions); err != nil {
+			return nil, err
+		}
+		if err := b.restart(ctx); err != nil {
+			return nil, err
+		}
+		if err := produceToAll(ctx, b.addr, partitions); err != nil {
+			return nil, err
+		}
+		all := time.Since(b.began)
+		return []measured{
+			{figure{"ms to the first answer", lowerIsBetter}, ms(b.ready)},
+			{figure{"ms to all leaders in Metadata and a record acknowledged by each", lowerIsBetter}, ms(all)},
+		}, deleteTopic(ctx, b.addr, startUpTopic)
 	}
-	// A record in each, so that there is something to open.
-	if err := produceToAll(ctx, b.addr); err != nil {
-		return nil, err
-	}
-	if err := b.restart(ctx); err != nil {
-		return nil, err
-	}
-	if err := produceToAll(ctx, b.addr); err != nil {
-		return nil, err
-	}
-	all := time.Since(b.began)
-	return []measured{
-		{figure{"ms to the first answer", lowerIsBetter}, ms(b.ready)},
-		{figure{"ms to all leaders in Metadata and a record acknowledged by each", lowerIsBetter}, ms(all)},
-	}, deleteTopic(ctx, b.addr, startUpTopic)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // produceToAll waits until Metadata names a leader for every partition of the
 // start-up topic and has a record acknowledged by each.
-func produceToAll(ctx context.Context, addr string) error {
+func produceToAll(ctx context.Context, addr string, partitions int32) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(startUpTopic),
@@ -57,12 +60,12 @@ func produceToAll(ctx context.Context, addr string) error {
 		if err != nil {
 			return err
 		}
-		if n == startUpPartitions {
+		if n == int(partitions) {
 			break
 		}
 	}
 	var records []*kgo.Record
-	for p := range int32(startUpPartitions) {
+	for p := range partitions {
 		records = append(records, &kgo.Record{Partition: p, Value: []byte("start-up")})
 	}
 	return cl.ProduceSync(ctx, records...).FirstErr()

@@ -84,9 +84,9 @@ func (t *table) keep(file, heading string, all, chosen []row) error {
 	return nil
 }
 
-// ratios are Blumfeld's values over Kafka's, pair by pair.
-func (l *line) ratios() []float64 {
-	ours, theirs := l.values[blumfeld], l.values[apacheKafka]
+// ratios are Blumfeld's values over another's, pair by pair.
+func (l *line) ratios(other string) []float64 {
+	ours, theirs := l.values[blumfeld], l.values[other]
 	var ratios []float64
 	for i := range min(len(ours), len(theirs)) {
 		ratios = append(ratios, ours[i]/theirs[i])
@@ -98,19 +98,23 @@ func (l *line) ratios() []float64 {
 func (t *table) render(heading string, all []row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", heading)
-	b.WriteString("| row | figure | Blumfeld | Apache Kafka | ratio (range) | measured |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| row | figure | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it | measured |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range all {
 		for _, kept := range t.kept[r.name] {
 			b.WriteString(kept)
 		}
 		for _, l := range t.lines {
 			if l.row == r.name {
-				fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s | %s |\n", l.row, l.figure.name, l.figure.direction,
-					show(median(l.values[blumfeld])), show(median(l.values[apacheKafka])), showRatios(l.ratios()), t.date)
+				limit, distance := "", ""
+				if bare := l.values[bareLoop]; len(bare) > 0 {
+					limit, distance = show(median(bare)), showRatios(l.ratios(bareLoop))
+				}
+				fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s | %s | %s | %s |\n", l.row, l.figure.name, l.figure.direction,
+					show(median(l.values[blumfeld])), show(median(l.values[apacheKafka])), showRatios(l.ratios(apacheKafka)), limit, distance, t.date)
 			}
 		}
 		for _, broker := range t.missing[r.name] {
-			fmt.Fprintf(&b, "| %s | not supported by %s | | | | %s |\n", r.name, broker, t.date)
+			fmt.Fprintf(&b, "| %s | not supported by %s | | | | | | %s |\n", r.name, broker, t.date)
 		}
 	}
 	return b.String()

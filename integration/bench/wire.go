@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// wire is one connection with one request under way at a time: a client that costs little, so that the broker is what
+// wire is one connection, with one request under way at a time or, with pump, many: a client that costs little, so that the broker is what
 // is measured. Versions are fixed by the caller, who knows that both brokers serve them.
 type wire struct {
 	conn      net.Conn
@@ -60,18 +60,21 @@ const correlationAt = 8
 // send writes a request with the next correlation id, and returns the answer behind that id; it is valid until the next
 // send.
 func (w *wire) send(request []byte) ([]byte, error) {
-	w.id++
-	binary.BigEndian.PutUint32(request[correlationAt:], w.id)
-	if _, err := w.conn.Write(request); err != nil {
+	if err := w.write(request); err != nil {
 		return nil, err
 	}
+	return w.receive(w.id)
+}
+
+// receive reads the next answer, which has to be the one with that correlation id.
+func (w *wire) receive(want uint32) ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(w.reader, head[:]); err != nil {
 		return nil, err
 	}
 	size, id := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[4:])
-	if size < 4 || size > maxResponse || id != w.id {
-		return nil, fmt.Errorf("answer of %d bytes with correlation id %d, want %d", size, id, w.id)
+	if size < 4 || size > maxResponse || id != want {
+		return nil, fmt.Errorf("answer of %d bytes with correlation id %d, want %d", size, id, want)
 	}
 	if n := int(size - 4); cap(w.in) < n {
 		w.in = make([]byte, n)
