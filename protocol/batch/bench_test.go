@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/pierrec/lz4/v4"
 )
 
 // benchBatch is a batch of about size bytes of records of 100 bytes each, that
@@ -64,6 +66,35 @@ func BenchmarkValidateRecords(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(p.Count()), "ns/record")
 			})
 		}
+	}
+}
+
+// BenchmarkLZ4Frames: clients announce blocks of 64 KiB (Java) or 4 MiB (the
+// format's default, franz-go), however little is in them.
+func BenchmarkLZ4Frames(b *testing.B) {
+	plain, expanded := benchBatch(None, 128<<10)
+	for _, size := range []lz4.BlockSize{lz4.Block64Kb, lz4.Block4Mb} {
+		var packed bytes.Buffer
+		w := lz4.NewWriter(&packed)
+		if err := w.Apply(lz4.BlockSizeOption(size)); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Write(plain.Payload()); err != nil {
+			b.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		p := withPayload(LZ4, plain.Count(), packed.Bytes())
+		b.Run(size.String(), func(b *testing.B) {
+			b.SetBytes(int64(expanded))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := validateOffsetsAside(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

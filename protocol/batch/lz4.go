@@ -26,6 +26,14 @@ const (
 	lz4FlagReserved = 3
 )
 
+const (
+	// lz4FirstTry is to how many times its size a block is first expected to
+	// expand.
+	lz4FirstTry = 8
+	// lz4KeepBuffer is the largest buffer that is used again, in bytes.
+	lz4KeepBuffer = 1 << 20
+)
+
 var (
 	errLZ4Header   = errors.New("lz4: corrupt or unsupported frame header")
 	errLZ4Block    = errors.New("lz4: block larger than the frame allows")
@@ -83,13 +91,25 @@ func (s *lz4Source) next() ([]byte, error) {
 	if word&lz4Stored != 0 {
 		return block, nil
 	}
-	// A byte makes 255 at most: a small block needs no room for a large one,
-	// whatever the frame's header announced.
-	if need := min(s.maxBlock, 255*n+16); cap(s.buf) < need {
-		s.buf = make([]byte, need)
+	return s.expand(block)
+}
+
+// expand tries with the room that most blocks need, and with all that can be if
+// that was too little: what the frame's header announces is mostly far more (franz-go
+// and all who leave the format's default write frames of 4 MiB blocks, however
+// little is in them). A byte makes 255 at most.
+func (s *lz4Source) expand(block []byte) ([]byte, error) {
+	limit := min(s.maxBlock, 255*len(block)+16)
+	for room := min(limit, max(cap(s.buf), lz4FirstTry*len(block))); ; room = limit {
+		if cap(s.buf) < room {
+			s.buf = make([]byte, room)
+		}
+		n, err := lz4.UncompressBlock(block, s.buf[:room])
+		// The library has one error for too little room and for damage.
+		if err == nil || room == limit {
+			return s.buf[:max(n, 0)], err
+		}
 	}
-	n, err := lz4.UncompressBlock(block, s.buf[:min(cap(s.buf), s.maxBlock)])
-	return s.buf[:max(n, 0)], err
 }
 
 // header reads magic, flags, block size and their checksum.
@@ -122,7 +142,7 @@ func (s *lz4Source) header() error {
 
 func (s *lz4Source) release() {
 	s.in = nil
-	if cap(s.buf) > 256<<10 {
+	if cap(s.buf) > lz4KeepBuffer {
 		s.buf = nil
 	}
 	lz4Sources.Put(s)
