@@ -66,7 +66,7 @@ func encodeBatch(values [][]byte, compress bool) []byte {
 		var packed bytes.Buffer
 		w := lz4.NewWriter(&packed)
 		w.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false)) // as Kafka's clients
-		w.Write(records) // a Buffer takes everything
+		w.Write(records)                                                       // a Buffer takes everything
 		w.Close()
 		records, attributes = packed.Bytes(), lz4Codec
 	}
