@@ -15,6 +15,7 @@ import (
 
 	"blumfeld/broker/api"
 	"blumfeld/broker/config"
+	"blumfeld/broker/markers"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
@@ -105,6 +106,7 @@ type broker struct {
 	cleaners    *replica.Cleaners
 	housekeeper *replica.Housekeeper
 	producers   *api.ProducerIDs
+	markers     *markers.Writer
 	txns        *txn.Coordinator
 	server      *server
 	overrides   ipOverrides // reconfigure's
@@ -326,6 +328,7 @@ func (b *broker) newServer() {
 		Producers:      b.producers,
 		Groups:         b.groups,
 		Txns:           b.txns,
+		Markers:        b.markers,
 		Logger:         b.Logger,
 		LogLevel:       b.LogLevel,
 		Now:            b.Now,
@@ -366,6 +369,9 @@ func (b *broker) end() error {
 	}
 	if b.txns != nil {
 		b.txns.Close()
+	}
+	if b.markers != nil {
+		b.markers.Close()
 	}
 	if b.producers != nil {
 		b.producers.Close()

@@ -168,7 +168,7 @@ func TestStopAnswersWhatWaits(t *testing.T) {
 }
 
 // waitFor returns when what holds.
-func waitFor(t *testing.T, what func() bool) {
+func waitFor(t testing.TB, what func() bool) {
 	t.Helper()
 	for end := time.Now().Add(deadline); !what(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

@@ -28,6 +28,7 @@ func (b *broker) reconfigure(image *controller.Image) {
 	v := b.effective(image)
 	for _, d := range b.dirs {
 		d.SetProducerIDExpiration(v.Long("producer.id.expiration.ms"))
+		d.SetTransactionVerification(v.Bool("transaction.partition.verification.enable"))
 	}
 	b.cleaners.Configure(cleanerSettings(v))
 	b.server.setLimits(connectionLimits{

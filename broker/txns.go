@@ -6,17 +6,19 @@ import (
 
 	"blumfeld/broker/api"
 	"blumfeld/broker/config"
+	"blumfeld/broker/markers"
 	"blumfeld/controller"
 	"blumfeld/controller/txn"
 )
 
 // newTxns makes the transaction coordinator, which refuses all requests before startTxns.
 func (b *broker) newTxns() {
+	b.markers = markers.New(b.set, b.groups)
 	b.producers = api.NewProducerIDs(b.controller)
 	b.txns = txn.New(txn.Options{
 		Store:              b.store,
 		Config:             txnConfig(b.Values),
-		Markers:            noneOpen{},
+		Markers:            b.markers,
 		NextProducerID:     b.producers.Next,
 		TransactionVersion: func() int16 { return b.controller.Image().FeatureLevel(controller.TransactionVersion) },
 		Now:                b.Now,
@@ -40,11 +42,4 @@ func txnConfig(v config.Values) txn.Config {
 		AbortTimedOutIntervalMs: v.Long("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
 		RemoveExpiredIntervalMs: v.Long("transaction.remove.expired.transaction.cleanup.interval.ms"),
 	}
-}
-
-// noneOpen writes markers where no log takes transactional batches: there is nothing to end.
-type noneOpen struct{}
-
-func (noneOpen) WriteMarkers(_ context.Context, m txn.Markers, done func([]error)) {
-	done(make([]error, len(m.Partitions)))
 }

@@ -28,10 +28,10 @@ const TransactionVersion = "transaction.version"
 const metadataVersion43IV0 = 30
 
 // SupportedFeatures are the features of this program. Of Kafka's, those are missing that change what a client may do
-// before it works here: transaction.version, group.version, share.version, streams.version; those of a metadata log
-// that we do not have (kraft.version); and eligible.leader.replicas.version, since no such replicas are kept.
+// before it works here: group.version, share.version, streams.version; those of a metadata log that we do not have
+// (kraft.version); and eligible.leader.replicas.version, since no such replicas are kept.
 func SupportedFeatures() []Feature {
-	return []Feature{{MetadataVersion, metadataVersion43IV0, metadataVersion43IV0}}
+	return []Feature{{MetadataVersion, metadataVersion43IV0, metadataVersion43IV0}, {TransactionVersion, 0, 2}}
 }
 
 // FeatureLevel is a feature that is on in the whole cluster ("finalized").

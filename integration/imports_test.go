@@ -17,9 +17,10 @@ import (
 // know whom.
 var allowed = map[string][]string{
 	"":               {"broker", "broker/config", "controller", "controller/etcd"}, // controller: the type of the store that it opens for the broker
-	"broker":         {"broker/api", "broker/config", "broker/kafkadir", "broker/replica", "controller", "controller/group", "controller/txn", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
+	"broker":         {"broker/api", "broker/config", "broker/kafkadir", "broker/markers", "broker/replica", "controller", "controller/group", "controller/txn", "logstore", "logstore/vfs", "protocol", "protocol/batch"},
 	"broker/api":     {"broker/config", "broker/replica", "controller", "controller/group", "controller/txn", "protocol", "protocol/batch"},
 	"broker/replica": {"controller", "logstore", "protocol/batch"},
+	"broker/markers": {"broker/replica", "controller/group", "controller/txn"}, // it brings a transaction's end to both
 	"broker/config":  {},
 	// What Apache Kafka leaves in its directories; batches are all that it shares with ours.
 	"broker/kafkadir": {"protocol/batch"},
@@ -58,7 +59,7 @@ var allowed = map[string][]string{
 // allowedInTests is what test files may import beyond allowed.
 var allowedInTests = map[string][]string{
 	// Handlers are tested over partitions on a log in memory.
-	"broker/api":     {"logstore", "logstore/vfs"},
+	"broker/api":     {"broker/markers", "logstore", "logstore/vfs"},
 	"broker/replica": {"logstore/vfs"},
 	// Every version that is advertised has to have a row.
 	"compat/differential": {"broker/api"},

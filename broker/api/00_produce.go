@@ -16,7 +16,9 @@ import (
 )
 
 // Produce, key 0, advertised from 0, served from 3 to 13: the new leader from 10
-// on (KIP-951), topic ids in 13 (KIP-516).
+// on (KIP-951), TRANSACTION_ABORTABLE from 11 on and partitions that become part
+// of a transaction by being written to from 12 on (KIP-890), topic ids in 13
+// (KIP-516).
 //
 // Versions 0 to 2 carry message formats that Kafka 4 no longer writes, and are
 // refused; they are advertised all the same, because librdkafka takes an absent
@@ -53,7 +55,7 @@ func flush(waits []pending) {
 	running.Wait()
 }
 
-func produce(_ context.Context, d *Deps, r *Request) Reply {
+func produce(ctx context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.ProduceRequest)
 	out := in.ResponseKind().(*kmsg.ProduceResponse)
 	// A topic without partitions is not answered. As many as there may be are
@@ -63,6 +65,10 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 	var waits []pending
 	var failed error
 	requestErr := checkTransactional(in)
+	var joined joiningAll
+	if requestErr == nil {
+		joined, requestErr = joinForProduce(ctx, d, r, in)
+	}
 	for i := range in.Topics {
 		t := &in.Topics[i]
 		if len(t.Partitions) == 0 {
@@ -84,9 +90,16 @@ func produce(_ context.Context, d *Deps, r *Request) Reply {
 			if err == nil {
 				err = checkAcks(in.Acks)
 			}
+			join := joined.of(i, j)
+			if err == nil && join.err != nil {
+				err = join.err
+				if _, told := errors.AsType[*controller.Error](err); told {
+					op.ErrorMessage = message(err)
+				}
+			}
 			if err == nil {
 				var w pending
-				w, err = produceOne(d, r.Version, in.Acks, name, t.TopicID, p, op)
+				w, err = produceOne(d, r.Version, in.Acks, name, t.TopicID, p, join.v, op)
 				if err == nil && (w.appended.FlushDue || in.Acks == -1 && !w.partition.Committed(w.appended)) {
 					waits = append(waits, w)
 				}
@@ -180,7 +193,7 @@ func producedTopic(d *Deps, r *Request, t *kmsg.ProduceRequestTopic) (string, er
 }
 
 // produceOne appends the one batch that p carries and fills op.
-func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, p *kmsg.ProduceRequestTopicPartition, op *kmsg.ProduceResponseTopicPartition) (pending, error) {
+func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, p *kmsg.ProduceRequestTopicPartition, v replica.Verification, op *kmsg.ProduceResponseTopicPartition) (pending, error) {
 	partition, err := hostedPartition(d, topic, id, version >= 13, p.Partition)
 	if err != nil {
 		return pending{}, err
@@ -192,11 +205,7 @@ func produceOne(d *Deps, version, acks int16, topic string, id replica.TopicID, 
 		}
 		return pending{}, err
 	}
-	if b.IsTransactional() {
-		// No transaction can have been begun (see 22_init_producer_id.go).
-		return pending{}, kerr.InvalidTxnState
-	}
-	at, err := partition.Append(b, acks, replica.Verification{})
+	at, err := partition.Append(b, acks, v)
 	if err != nil {
 		if refusedByLog(err) {
 			op.LogStartOffset = partition.Log().Offsets().LogStart

@@ -280,7 +280,11 @@ func (o *fetchOp) describe(w *fetchPartition, f *fetched, leaders *newLeaders) k
 		p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = e.Epoch, e.EndOffset
 	}
 	if o.readCommitted {
-		p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+		p.AbortedTransactions = make([]kmsg.FetchResponseTopicPartitionAbortedTransaction, len(f.result.Slice.Aborted))
+		for i, a := range f.result.Slice.Aborted {
+			t := &p.AbortedTransactions[i]
+			t.ProducerID, t.FirstOffset = a.ProducerID, a.FirstOffset
+		}
 	}
 	return p
 }

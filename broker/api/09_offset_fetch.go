@@ -16,8 +16,8 @@ import (
 // version 10).
 //
 // A group that does not exist, and a partition without a committed offset, answer
-// offset -1 and no error. Every committed offset is stable: there are no
-// transactional commits.
+// offset -1 and no error. Who requires a stable offset is answered
+// UNSTABLE_OFFSET_COMMIT where a transaction has one pending.
 //
 // Deviation: all offsets of a group come sorted; Kafka's order is that of hash
 // tables.
@@ -29,7 +29,7 @@ func offsetFetch(_ context.Context, d *Deps, r *Request) Reply {
 		image, room := d.Partitions.Image(), d.answerRoom()
 		if r.Version >= 8 {
 			for _, asked := range in.Groups {
-				g := fetchGroupOffsets(d, image, r.Version, asked)
+				g := fetchGroupOffsets(d, image, r.Version, asked, in.RequireStable)
 				if !room.takeOffsets(&g) {
 					return tooMuchAsked(r)
 				}
@@ -45,7 +45,7 @@ func offsetFetch(_ context.Context, d *Deps, r *Request) Reply {
 		for _, t := range in.Topics {
 			g.Topics = append(g.Topics, kmsg.OffsetFetchRequestGroupTopic{Topic: t.Topic, Partitions: t.Partitions})
 		}
-		found := fetchGroupOffsets(d, image, r.Version, g)
+		found := fetchGroupOffsets(d, image, r.Version, g, in.RequireStable)
 		if !room.takeOffsets(&found) {
 			return tooMuchAsked(r)
 		}
@@ -91,10 +91,10 @@ func single(out *kmsg.OffsetFetchResponse, asked kmsg.OffsetFetchRequestGroup, g
 }
 
 // fetchGroupOffsets answers for one group.
-func fetchGroupOffsets(d *Deps, image *controller.Image, version int16, g kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+func fetchGroupOffsets(d *Deps, image *controller.Image, version int16, g kmsg.OffsetFetchRequestGroup, stable bool) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = g.Group
-	ask := group.FetchRequest{Group: g.Group, MemberID: valueOf(g.MemberID), MemberEpoch: g.MemberEpoch}
+	ask := group.FetchRequest{Group: g.Group, MemberID: valueOf(g.MemberID), MemberEpoch: g.MemberEpoch, RequireStable: stable}
 	names := make([]string, len(g.Topics)) // "": no such topic id
 	if g.Topics != nil {
 		ask.Topics = make(map[string][]int32, len(g.Topics))

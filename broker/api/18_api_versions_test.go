@@ -35,8 +35,11 @@ func TestApiVersions(t *testing.T) {
 			equal(t, "keys", len(served), len(Table()))
 			supported, finalized, epoch := "[]", "[]", int64(-1)
 			if v >= 3 {
-				supported, finalized = "[metadata.version 30-30]", "[metadata.version 30-30]"
+				supported, finalized = "[metadata.version 30-30]", "[metadata.version 30-30 transaction.version 2-2]"
 				epoch = f.Controller.Image().FeaturesEpoch()
+			}
+			if v >= 4 {
+				supported = "[metadata.version 30-30 transaction.version 0-2]"
 			}
 			var on, can []string
 			for _, l := range got.FinalizedFeatures {

@@ -20,7 +20,7 @@ func TestUpdateFeatures(t *testing.T) {
 		{nil, "e0 null", nil, 0},
 		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "metadata.version", MaxVersionLevel: 30, UpgradeType: 1}}, "e0 null", []string{"metadata.version e0 NONE"}, 0},
 		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "metadata.version", MaxVersionLevel: 30, AllowDowngrade: true, UpgradeType: 2}}, "e0 null", []string{"metadata.version e0 NONE"}, 0},
-		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "transaction.version", MaxVersionLevel: 2, UpgradeType: 1}}, failed + "2 for feature transaction.version. Local controller 1 does not support this feature.", nil, 0},
+		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "group.version", MaxVersionLevel: 1, UpgradeType: 1}}, failed + "1 for feature group.version. Local controller 1 does not support this feature.", nil, 0},
 		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "metadata.version", MaxVersionLevel: 29, AllowDowngrade: true, UpgradeType: 3}}, failed + "29 for feature metadata.version. Local controller 1 only supports versions 30-30", nil, 0},
 		{[]kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "foo", MaxVersionLevel: 1, UpgradeType: 4}}, failed + "1 for feature foo. The controller does not support the given upgrade type.", nil, 1},
 	} {
@@ -44,5 +44,32 @@ func TestUpdateFeatures(t *testing.T) {
 				equal(t, "results", results, want)
 			}
 		})
+	}
+}
+
+// TestTransactionVersion goes down and up: clients are told, and what is on.
+func TestTransactionVersion(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct {
+		level   int16
+		upgrade int8
+		want    string
+	}{
+		{1, 2, "0 1"}, {0, 2, "0 0"}, {1, 1, "0 1"}, {2, 1, "0 2"}, {0, 3, "0 0"}, {3, 1, "95 0"}, {2, 2, "95 0"}, {2, 1, "0 2"}, {1, 1, "95 2"},
+	} {
+		r := kmsg.NewPtrUpdateFeaturesRequest()
+		r.Version, r.TimeoutMillis = 2, 1000
+		r.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "transaction.version", MaxVersionLevel: c.level, UpgradeType: c.upgrade}}
+		got := ask[*kmsg.UpdateFeaturesResponse](f, r)
+		versions := kmsg.NewPtrApiVersionsRequest()
+		versions.Version, versions.ClientSoftwareName, versions.ClientSoftwareVersion = 4, "test", "1"
+		finalized := int16(0)
+		for _, l := range ask[*kmsg.ApiVersionsResponse](f, versions).FinalizedFeatures {
+			if l.Name == "transaction.version" {
+				finalized = l.MaxVersionLevel
+			}
+		}
+		equal(t, fmt.Sprintf("to %d, upgrade type %d", c.level, c.upgrade), fmt.Sprint(got.ErrorCode, finalized), c.want)
+		equal(t, "level", f.Partitions.Image().FeatureLevel("transaction.version"), finalized)
 	}
 }

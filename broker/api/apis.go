@@ -31,6 +31,7 @@ type Deps struct {
 	Producers      *ProducerIDs
 	Groups         *group.Coordinator
 	Txns           *txn.Coordinator
+	Markers        Markers
 	Logger         *slog.Logger
 	LogLevel       *slog.LevelVar // what Logger's messages are let through by; changed at run time (KIP-412)
 	Now            func() time.Time
@@ -101,6 +102,8 @@ func Table() []API {
 		{Key: 24, Min: 0, Max: 5, Handle: addPartitionsToTxn},
 		{Key: 25, Min: 0, Max: 4, Handle: addOffsetsToTxn},
 		{Key: 26, Min: 0, Max: 5, Handle: endTxn},
+		{Key: 27, Min: 1, Max: 2, Served: 1, Handle: writeTxnMarkers},
+		{Key: 28, Min: 0, Max: 5, Handle: txnOffsetCommit},
 		{Key: 29, Min: 1, Max: 3, Served: 1, Handle: describeACLs},
 		{Key: 30, Min: 1, Max: 3, Served: 1, Handle: createACLs},
 		{Key: 31, Min: 1, Max: 3, Served: 1, Handle: deleteACLs},

@@ -47,7 +47,6 @@ func TestTableVersionsAreKafkas(t *testing.T) {
 // notYet are the APIs of Apache Kafka 4.3.1's broker that are not served, with
 // what they wait for.
 var notYet = map[string][]int16{
-	"transactions":   {27, 28},
 	"KIP-848":        {68, 69},
 	"share groups":   {76, 77, 78, 79, 83, 84, 85, 86, 87, 90, 91, 92},
 	"streams groups": {88, 89},

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"blumfeld/broker/config"
+	"blumfeld/broker/markers"
 	"blumfeld/broker/replica"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
@@ -123,7 +124,8 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		t.Fatal(err)
 	}
 	producers := NewProducerIDs(c)
-	marked := &markedLeaders{}
+	writer := markers.New(set, groups)
+	marked := &markedLeaders{Writer: writer}
 	txns := txn.New(txn.Options{Store: store, Config: txn.DefaultConfig(), Markers: marked, NextProducerID: producers.Next, Logger: logger})
 	if err := txns.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -135,10 +137,12 @@ func newFixture(t *testing.T, properties ...string) *fixture {
 		Producers: producers,
 		Groups:    groups,
 		Txns:      txns,
+		Markers:   writer,
 		Logger:    logger, LogLevel: level, Now: time.Now,
 	}}
 	t.Cleanup(func() {
 		txns.Close()
+		writer.Close()
 		f.Producers.Close()
 		cancel()
 		applying.Wait()

@@ -6,24 +6,27 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"blumfeld/broker/markers"
 	"blumfeld/controller/txn"
 )
 
-// markedLeaders stands for all leaders: it takes every marker, unless it is held.
+// markedLeaders lets markers through unless they are held.
 type markedLeaders struct {
+	*markers.Writer
 	mu   sync.Mutex
 	held bool
 	kept []func()
 }
 
-func (l *markedLeaders) WriteMarkers(_ context.Context, m txn.Markers, done func([]error)) {
+func (l *markedLeaders) WriteMarkers(ctx context.Context, m txn.Markers, done func([]error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	write := func() { l.Writer.WriteMarkers(ctx, m, done) }
 	if l.held {
-		l.kept = append(l.kept, func() { done(make([]error, len(m.Partitions))) })
+		l.kept = append(l.kept, write)
 		return
 	}
-	done(make([]error, len(m.Partitions)))
+	write()
 }
 
 // hold keeps markers back until release.
@@ -37,8 +40,8 @@ func (l *markedLeaders) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held = false
-	for _, done := range l.kept {
-		done()
+	for _, write := range l.kept {
+		write()
 	}
 	l.kept = nil
 }

@@ -72,6 +72,8 @@ func applied() []string {
 		"transaction.max.timeout.ms", "transactional.id.expiration.ms",
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms",
 		"transaction.remove.expired.transaction.cleanup.interval.ms",
+		"transaction.partition.verification.enable",
+		"add.partitions.to.txn.retry.backoff.ms", "add.partitions.to.txn.retry.backoff.max.ms",
 
 		// Internal topics.
 		"offsets.topic.replication.factor", "offsets.topic.num.partitions", "offsets.topic.segment.bytes",
