@@ -19,6 +19,7 @@ type options struct {
 	args       []string // of the command
 	properties config.Properties
 	trace      string
+	debug      string // address
 	logLevel   slog.Level
 }
 
@@ -38,6 +39,7 @@ type flags struct {
 	overrides []string
 	file      string
 	trace     string
+	debug     string
 	level     string
 	own       map[string]*string // by property
 }
@@ -58,6 +60,7 @@ func newFlags(getenv func(string) string) *flags {
 	f.StringArrayVar(&f.overrides, "override", nil, "set any broker property, key=value; repeatable")
 	f.StringVar(&f.file, "config", "", "read broker properties from this file, as kafka-server-start does; flags win over it")
 	f.StringVar(&f.trace, "trace", "", `print requests and responses as JSON, a line each: "all", or names of APIs, as in "Produce,Fetch"`)
+	f.StringVar(&f.debug, "debug-address", "", "serve Go's profiles (processor, heap, mutexes, blocking) at this host:port, to whoever can reach it")
 	f.StringVar(&f.level, "log-level", "warn", "log messages from this level on: debug, info, warn, error")
 	return f
 }
@@ -69,7 +72,7 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
-	o := options{trace: f.trace, properties: config.Properties{}}
+	o := options{trace: f.trace, debug: f.debug, properties: config.Properties{}}
 	if f.NArg() > 0 {
 		o.command, o.args = f.Arg(0), f.Args()[1:]
 		if err := checkCommand(o.command, o.args); err != nil {

@@ -58,6 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Values:    values,
 		Trace:     o.trace,
 		TraceOut:  stdout,
+		Debug:     o.debug,
 		OpenStore: openStore,
 		Ready:     func(s broker.Started) { announce(stdout, s) },
 		Logger:    logger,

@@ -40,6 +40,7 @@ type Config struct {
 	OpenStore func(ctx context.Context, dir string, nodeID int32, logger *slog.Logger) (controller.Store, error)
 	Ready     func(Started) // called once, when requests are served
 	TraceOut  io.Writer
+	Debug     string // host:port where profiles are served; "": nowhere
 	Logger    *slog.Logger
 	LogLevel  *slog.LevelVar // what Logger lets through, which clients may change (KIP-412)
 	Now       func() time.Time
@@ -111,6 +112,7 @@ type broker struct {
 	server      *server
 	overrides   ipOverrides // reconfigure's
 	backups     *backups    // nil: none while the broker runs
+	debugger    *debugger   // nil: no profiles are served
 	// ctx is the handlers' context: it ends when the last connection is closed,
 	// long after the one that Run was called with.
 	ctx    context.Context
@@ -129,6 +131,11 @@ func (b *broker) start(ctx context.Context) error {
 	var err error
 	if b.tracer, err = newTracer(b.Trace, b.TraceOut); err != nil {
 		return err
+	}
+	if b.Debug != "" {
+		if b.debugger, err = serveDebug(b.Debug, b.Logger); err != nil {
+			return err
+		}
 	}
 	if err := b.listen(); err != nil {
 		return err
@@ -400,6 +407,9 @@ func (b *broker) end() error {
 	}
 	if b.store != nil {
 		errs = append(errs, b.store.Close())
+	}
+	if b.debugger != nil {
+		b.debugger.stop()
 	}
 	return errors.Join(errs...)
 }
