@@ -391,10 +391,18 @@ const classicType = "classic"
 // that a group commits later is acknowledged before.
 func (s *shard) topicsDeleted(topics map[string]struct{}) {
 	for _, g := range s.groups {
-		switch {
-		case g.failed:
+		if g.failed {
 			s.remember(g.id, topics)
-		case g.state != Dead:
+			continue
+		}
+		// What is under way may be what removes the offsets of a topic, and it may fail.
+		if e := s.flight.entry(g); e != nil {
+			e.forgets(topics)
+		}
+		if g.work.queued {
+			g.work.forgets(topics)
+		}
+		if g.state != Dead {
 			s.forgetTopics(g, topics)
 		}
 	}
@@ -405,10 +413,7 @@ func (s *shard) forgetTopics(g *group, topics map[string]struct{}) {
 		if _, ok := topics[block.topic]; !ok {
 			return false
 		}
-		if g.work.topics == nil {
-			g.work.topics = make(map[string]struct{})
-		}
-		g.work.topics[block.topic] = struct{}{}
+		g.work.forgets(map[string]struct{}{block.topic: {}})
 		s.enqueue(g)
 		return true
 	}

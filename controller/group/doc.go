@@ -87,6 +87,10 @@
 // offset.metadata.max.bytes each. What a rebalance rewrites: the head and all members; a replaced static member costs
 // two keys.
 //
+// Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
+// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which
+// is when it next wants to write: until then what it reads from memory may be old. The key's value says whose it is.
+//
 // # Transactions
 //
 // Offsets that are committed in a transaction are pending: stored, but not to be read, until a marker ends the transaction
@@ -123,10 +127,6 @@
 // Departures from Kafka: metadata of an offset is bounded by 14 KiB whatever offset.metadata.max.bytes says, so that what
 // was accepted can be committed. Kafka asks again for the guard only until the transaction has begun in a partition; here
 // every commit has to have one of this transaction, and each group is verified once.
-//
-// Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
-// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which
-// is when it next wants to write: until then what it reads from memory may be old. The key's value says whose it is.
 //
 // # When the store fails
 //

@@ -341,6 +341,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add(s.encodeHead())
 	f.Add(m.encode(3, 4))
 	f.Add(encodeBlock([]committed{{1, 2, 3, 4, "m"}, {5, -1, 63, 3, ""}}))
+	f.Add(encodePending(&openTxn{epoch: 3, coordinatorEpoch: -1}, pendingBlock{{committed{1, 2, 3, 4, "m"}, 9, true}, {committed{5, -1, 63, 3, ""}, 2, false}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := decodeHead(b); err == nil {
 			if again, err := decodeHead(s.encodeHead()); err != nil || fmt.Sprint(again) != fmt.Sprint(s) {
@@ -351,6 +352,12 @@ func FuzzRecords(f *testing.F) {
 			again, o, err := decodeMember("m", m.encode(m.generation, int(order)))
 			if err != nil || o != order || again.clientID != m.clientID || again.sessionMs != m.sessionMs || string(again.assignment) != string(m.assignment) || len(again.protocols) != len(m.protocols) {
 				t.Errorf("member %+v, again %+v, %v", m, again, err)
+			}
+		}
+		if txn, block, err := decodePending(b); err == nil {
+			again, blockAgain, err := decodePending(encodePending(&txn, block))
+			if err != nil || fmt.Sprint(again) != fmt.Sprint(txn) || !slices.Equal(blockAgain, block) || len(block) == 0 {
+				t.Errorf("pending %+v %+v, again %+v %+v, %v", txn, block, again, blockAgain, err)
 			}
 		}
 		if block, err := decodeBlock(b); err == nil {

@@ -48,14 +48,14 @@ func (p *producers) find(id int64) *producer {
 
 // touch returns what is known of a producer; it will be for some time.
 func (p *producers) touch(id int64, now time.Time) *producer {
-	e := p.seen[id]
-	if e != nil {
-		return e
-	}
 	if p.turnAt.IsZero() {
 		p.turnAt = now.Add(producerPause)
 	} else if !now.Before(p.turnAt) || p.added >= maxProducers {
 		p.turn(now)
+	}
+	e := p.seen[id]
+	if e != nil {
+		return e
 	}
 	if e = p.before[id]; e == nil {
 		e = &producer{epoch: -1, coordinatorEpoch: -1, ended: -1}

@@ -462,7 +462,7 @@ func (s *shard) adopt(g *group) {
 	for id, t := range g.txns {
 		p := s.producers.touch(id, s.now)
 		p.epoch, p.coordinatorEpoch = max(p.epoch, t.epoch), max(p.coordinatorEpoch, t.coordinatorEpoch)
-		p.groups = append(p.groups, g)
+		p.groups = append(slices.DeleteFunc(p.groups, func(g *group) bool { return g.failed }), g)
 	}
 }
 

@@ -42,10 +42,18 @@ type work struct {
 	snapshot *snapshot // nil: as stored
 	offsets  map[blockID]*blockChanges
 	replies  []reply             // that leave when it is written
-	topics   map[string]struct{} // whose deletion offsets includes
+	topics   map[string]struct{} // whose deletion this includes
 	latest   latestBlock
 	pending  map[pendingID]struct{} // that have changed
 	settled  map[blockID]slots      // of which something was pending that this ends
+}
+
+// forgets notes that topics were deleted, for when this work cannot be written.
+func (w *work) forgets(topics map[string]struct{}) {
+	if w.topics == nil {
+		w.topics = make(map[string]struct{})
+	}
+	maps.Copy(w.topics, topics)
 }
 
 // pendingChanged: the group's transactions say how.
@@ -109,7 +117,7 @@ func (b *blockChanges) set(c offsetChange) {
 
 // discard turns all work into the removal of the group.
 func (g *group) discard() {
-	g.work = work{queued: g.work.queued, remove: true, replies: g.work.replies}
+	g.work = work{queued: g.work.queued, remove: true, replies: g.work.replies, topics: g.work.topics}
 	g.txns = nil
 }
 

@@ -62,3 +62,24 @@ func TestBlockKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestPendingKeys(t *testing.T) {
+	for id, want := range map[pendingID]string{
+		{0, blockID{"t", 0}}:         "groups/g/a%2Fb/p/0/t/00000000",
+		{1<<63 - 1, blockID{"x", 7}}: "groups/g/a%2Fb/p/9223372036854775807/x/00000007",
+	} {
+		prefix := groupPrefix("a/b")
+		key := id.keyIn(prefix)
+		if key != want {
+			t.Errorf("%v: %s, want %s", id, key, want)
+		}
+		if got, ok := parsePending(key[len(prefix)+len(pendingName):]); !ok || got != id {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+	for _, rest := range []string{"", "1", "1/", "1/t", "-1/t/00000000", "x/t/00000000", "9223372036854775808/t/00000000", "1/t/x"} {
+		if got, ok := parsePending(rest); ok {
+			t.Errorf("%q: %v", rest, got)
+		}
+	}
+}
