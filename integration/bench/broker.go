@@ -23,6 +23,7 @@ type broker struct {
 	name  string
 	addr  string
 	dir   string // below which it stores
+	debug string // where it serves profiles, if it does
 	pid   int
 	began time.Time     // of its latest start
 	ready time.Duration // from there to the first answer
@@ -73,7 +74,7 @@ func startAll(ctx context.Context, work, launcher string) (brokers []*broker, st
 	return brokers, stop, nil
 }
 
-func newBlumfeld(ctx context.Context, work string) (*broker, error) {
+func newBlumfeld(ctx context.Context, work string, args ...string) (*broker, error) {
 	binary, err := process.Build(ctx, work)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func newBlumfeld(ctx context.Context, work string) (*broker, error) {
 		return nil, err
 	}
 	var running *process.Broker
-	o := process.Options{Binary: binary, Dir: filepath.Join(work, "blumfeld-data"), Port: port}
+	o := process.Options{Binary: binary, Dir: filepath.Join(work, "blumfeld-data"), Port: port, Args: args}
 	b := &broker{name: blumfeld, addr: o.Addr(), dir: o.Dir}
 	b.start = func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)

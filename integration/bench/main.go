@@ -35,22 +35,31 @@ func main() {
 	flag.IntVar(&l.bytes, "bytes", 512<<20, "bytes of values in each row that pumps requests")
 	flag.StringVar(&l.kafka, "kafka", "compat/kafka/kafka", "the launcher of Apache Kafka and its tools")
 	list := flag.String("rows", "", "sets of rows, or parts of their names, with commas between; none: all. Sets: "+strings.Join(sets(rows()), ", "))
+	profiles := flag.String("profiles", "", "measure nothing: take Blumfeld's processor profile of each row and leave it in this directory")
 	out := flag.String("out", "", "also write the table to this file")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, l, *list, *out); err != nil {
+	if err := run(ctx, l, *list, *out, *profiles); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, l load, list, out string) error {
+func run(ctx context.Context, l load, list, out, profiles string) error {
 	all := rows()
 	chosen, err := choose(all, list)
 	if err != nil {
 		return err
+	}
+	work, err := os.MkdirTemp("", "blumfeld-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if profiles != "" {
+		return profile(ctx, chosen, work, l, profiles)
 	}
 	t := newTable()
 	if out != "" && len(chosen) < len(all) {
@@ -59,11 +68,6 @@ func run(ctx context.Context, l load, list, out string) error {
 			return err
 		}
 	}
-	work, err := os.MkdirTemp("", "blumfeld-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
 	brokers, stop, err := startAll(ctx, work, l.kafka)
 	if err != nil {
 		return err
