@@ -269,3 +269,12 @@ func (c *client) txnState(id string) string {
 	}
 	return s.State
 }
+
+func (c *client) deleteTopic(name string) {
+	c.t.Helper()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.Version, req.TimeoutMillis, req.TopicNames = 5, 10_000, []string{name}
+	if got := ask[*kmsg.DeleteTopicsResponse](c, req).Topics[0].ErrorCode; got != 0 {
+		c.t.Fatalf("deleting %s: error %d", name, got)
+	}
+}

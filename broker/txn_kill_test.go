@@ -1,0 +1,248 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"blumfeld/broker/config"
+	"blumfeld/controller"
+	"blumfeld/logstore/vfs"
+)
+
+// mortalStore is a store whose broker dies of one write: once armed, the first that concerns a transactional id happens
+// and is never heard of, and nothing is written any more.
+type mortalStore struct {
+	controller.Store
+	armed atomic.Bool
+	died  chan struct{}
+}
+
+func newMortalStore(s controller.Store) *mortalStore {
+	return &mortalStore{Store: s, died: make(chan struct{})}
+}
+
+func (s *mortalStore) Txn(ctx context.Context, conds []controller.Cond, ops []controller.Op) (int64, bool, error) {
+	select {
+	case <-s.died:
+		return 0, false, errors.New("the process is dead")
+	default:
+	}
+	rev, ok, err := s.Store.Txn(ctx, conds, ops)
+	for _, op := range ops {
+		if strings.HasPrefix(op.Key, "txns/t/") && s.armed.CompareAndSwap(true, false) {
+			close(s.died)
+			return 0, false, errors.New("the process is dead")
+		}
+	}
+	return rev, ok, err
+}
+
+func (*mortalStore) Close() error { return nil }
+
+// life is a broker that can be killed: what it wrote stays, what it was about to write does not.
+type life struct {
+	t    *testing.T
+	disk *vfs.Mem
+	meta controller.Store
+	*running
+	mortal *mortalStore
+}
+
+func born(t *testing.T, properties config.Properties) *life {
+	l := &life{t: t, disk: vfs.NewMem(time.Now), meta: lastingStore{controller.NewMemStore()}}
+	l.begin(properties)
+	return l
+}
+
+func (l *life) begin(properties config.Properties) {
+	l.t.Helper()
+	given := config.Properties{"log.dirs": "/data"}
+	for k, v := range properties {
+		given[k] = v
+	}
+	l.mortal = newMortalStore(l.meta)
+	var err error
+	if l.running, err = tryRun(l.t, l.disk, given, "", l.mortal); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// killed waits for the death of an armed broker and leaves its files as they are then; what the ghost still does is not
+// seen.
+func (l *life) killed() {
+	l.t.Helper()
+	select {
+	case <-l.mortal.died:
+	case <-time.After(deadline):
+		l.t.Fatal("the broker was not killed")
+	}
+	l.disk = l.disk.Clone()
+	l.end()
+}
+
+// TestKilledBetweenPrepareAndComplete: the decision is stored, and the broker dies before it writes a marker or answers.
+func TestKilledBetweenPrepareAndComplete(t *testing.T) {
+	protocols(t, func(t *testing.T, isNew bool) {
+		for _, commit := range []bool{true, false} {
+			l := born(t, nil)
+			c := l.dial()
+			c.createTopic("t", 2)
+			p := l.transactional("p", isNew)
+			p.mustProduce("t", 0, "x")
+			p.mustProduce("t", 1, "y")
+			if code := p.sendOffset("g", "t", 3); code != 0 {
+				t.Fatalf("TxnOffsetCommit: error %d", code)
+			}
+			l.mortal.armed.Store(true)
+			p.send(p.endRequest(commit))
+			l.killed()
+
+			l.begin(nil)
+			c = l.dial()
+			want, offset := []string(nil), "-1 e0"
+			if commit {
+				want, offset = []string{"x"}, "3 e0"
+			}
+			waitFor(t, func() bool { s := c.txnState("p"); return s == "CompleteCommit" || s == "CompleteAbort" })
+			c.awaitReadable("t", 0, want...)
+			if _, stable := c.committed("t", 1); stable != 2 {
+				t.Errorf("the last stable offset is %d, want 2: a record and a marker", stable)
+			}
+			waitFor(t, func() bool { return c.offsetOf("g", "t", true) == offset })
+
+			// The producer did not hear of it, and asks again.
+			p.client = l.dial()
+			p.mustEnd(commit)
+			p.mustProduce("t", 0, "z")
+			p.mustEnd(true)
+			c.awaitReadable("t", 0, append(want, "z")...)
+		}
+	})
+}
+
+// TestTransactionOverDeletedTopics ends where a part of what it wrote to is gone, and so are the group's offsets of it.
+func TestTransactionOverDeletedTopics(t *testing.T) {
+	protocols(t, func(t *testing.T, isNew bool) {
+		for _, restart := range []bool{false, true} {
+			l := born(t, nil)
+			c := l.dial()
+			c.createTopic("kept", 1)
+			c.createTopic("deleted", 1)
+			p := l.transactional("p", isNew)
+			p.mustProduce("deleted", 0, "x")
+			p.forget()
+			p.mustProduce("kept", 0, "y")
+			if code := p.sendOffset("g", "deleted", 3); code != 0 {
+				t.Fatalf("TxnOffsetCommit: error %d", code)
+			}
+			c.deleteTopic("deleted")
+			if restart {
+				if err := l.end(); err != nil {
+					t.Fatal(err)
+				}
+				l.begin(nil)
+				c, p.client = l.dial(), l.dial()
+			}
+			p.mustEnd(true)
+			waitFor(t, func() bool { return c.txnState("p") == "CompleteCommit" })
+			c.readable("kept", 0, "y")
+			c.createTopic("deleted", 1)
+			waitFor(t, func() bool { return c.offsetOf("g", "deleted", true) == "-1 e0" })
+			p.forget()
+			p.mustProduce("deleted", 0, "z")
+			p.mustEnd(true)
+			c.awaitReadable("deleted", 0, "z")
+		}
+	})
+}
+
+// TestMarkerIsLost: power goes when the store knows that a transaction is over, and a marker of it is not on disk yet.
+func TestMarkerIsLost(t *testing.T) {
+	protocols(t, func(t *testing.T, isNew bool) {
+		for _, commit := range []bool{true, false} {
+			l := born(t, nil)
+			c := l.dial()
+			c.createTopic("t", 1)
+			p := l.transactional("p", isNew)
+			p.mustProduce("t", 0, "x")
+			before := l.disk.Clone()
+			p.mustEnd(commit)
+			decided := l.revisionOf("txns/t/p")
+			waitFor(t, func() bool { return l.revisionOf("txns/t/p") > decided })
+			l.end()
+
+			l.disk = before
+			l.begin(nil)
+			var want []string
+			if commit {
+				want = []string{"x"}
+			}
+			c = l.dial()
+			c.readable("t", 0, want...)
+			if _, stable := c.committed("t", 0); stable != 2 {
+				t.Errorf("the last stable offset is %d, want 2: a record and a marker", stable)
+			}
+			p.client = l.dial()
+			p.forget()
+			if !isNew {
+				p.seq[0] = 1
+			}
+			p.mustProduce("t", 0, "y")
+			p.mustEnd(true)
+			c.awaitReadable("t", 0, append(want, "y")...)
+		}
+	})
+}
+
+func (l *life) revisionOf(key string) int64 {
+	l.t.Helper()
+	kvs, _, err := l.meta.Range(l.t.Context(), key)
+	if err != nil || len(kvs) != 1 {
+		l.t.Fatalf("%d keys of %s, error %v", len(kvs), key, err)
+	}
+	return kvs[0].ModRevision
+}
+
+// TestTransactionsOfLostMetadata: what logs have open, nobody knows any more. Recover leaves the next start to end it.
+func TestTransactionsOfLostMetadata(t *testing.T) {
+	l := born(t, nil)
+	c := l.dial()
+	c.createTopic("t", 1)
+	p := l.transactional("p", true)
+	p.mustProduce("t", 0, "x")
+	p.mustEnd(true)
+	c.awaitReadable("t", 0, "x")
+	p.mustProduce("t", 0, "y")
+	l.mortal.armed.Store(true)
+	p.send(p.endRequest(true))
+	l.killed()
+
+	l.meta = lastingStore{controller.NewMemStore()}
+	values, _, err := config.Parse(config.Properties{"log.dirs": "/data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Recover(t.Context(), Config{
+		Values: values, Logger: slog.New(slog.DiscardHandler), LogLevel: new(slog.LevelVar), Now: time.Now, FS: l.disk,
+		OpenStore: func(context.Context, string, int32, *slog.Logger) (controller.Store, error) { return l.meta, nil },
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.begin(nil)
+	c = l.dial()
+	c.readable("t", 0, "x")
+	if _, stable := c.committed("t", 0); stable != 4 {
+		t.Errorf("the last stable offset is %d, want 4", stable)
+	}
+	again := l.transactional("p", true)
+	again.mustProduce("t", 0, "z")
+	again.mustEnd(true)
+	c.awaitReadable("t", 0, "x", "z")
+}
