@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,12 +84,9 @@ func TestTxnHuge(t *testing.T) {
 	const partitions = 300
 	group := strings.Repeat("/", 32767)
 	metadata := strings.Repeat("\u20ac", 4096) // 12 KiB
-	var cut int                                // transactions until one fails; 0: none does
+	var cut atomic.Int32                       // transactions until one fails; not above 0: none does
 	fault := func(context.Context, []controller.Cond, []controller.Op) error {
-		if cut == 0 {
-			return nil
-		}
-		if cut--; cut == 0 {
+		if cut.Add(-1) == 0 {
 			return errInjected
 		}
 		return nil
@@ -126,11 +124,9 @@ func TestTxnHuge(t *testing.T) {
 		}
 	}
 	for i := 1; ; i++ {
-		cut = i // each time later
+		cut.Store(int32(i)) // each time later
 		err := await(t, c.EndTxn(EndTxnRequest{ProducerID: 7, Commit: true}))
-		done := cut > 0
-		cut = 0
-		if done {
+		if cut.Swap(0) > 0 {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,6 +136,7 @@ func TestTxnHuge(t *testing.T) {
 		if err == nil {
 			t.Fatal("a marker that failed was answered")
 		}
+		c.Close()
 		c = open(t, store, cl, nil)
 		if got, _ := read(false); got < (i-1)*blockSize {
 			t.Errorf("cut off after %d writes: %d offsets can be read", i, got)
