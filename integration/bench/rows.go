@@ -39,7 +39,8 @@ type measured struct {
 
 // rows is the table from top to bottom. The last tells of all before it.
 func rows() []row {
-	return slices.Concat(startUpRows(), produceRows(), pumpRows(), consumeRows(), fetchRows(), latencyRows(), connectionRows(), groupRows(), topicRows(), memoryRows())
+	return slices.Concat(startUpRows(), produceRows(), pumpRows(), consumeRows(), fetchRows(), latencyRows(), connectionRows(), groupRows(), transactionRows(),
+		topicRows(), memoryRows())
 }
 
 // choose returns the rows whose set is named in a comma-separated list, or whose name contains a word of it; "" is all.
