@@ -54,8 +54,9 @@ func TestKilledInRebalances(t *testing.T) {
 		background           sync.WaitGroup
 		living, endLives     = context.WithCancel(ctx)
 		written              writer
-		constant, simple     = &ledger{t: t, group: "constant"}, &ledger{t: t, group: "simple"}
-		churned              = &ledger{t: t, group: "churned"}
+		commits              tally
+		constant, simple     = &ledger{t: t, group: "constant", all: &commits}, &ledger{t: t, group: "simple", all: &commits}
+		churned              = &ledger{t: t, group: "churned", all: &commits}
 		ledgers, oneByOne    = []*ledger{constant, simple, churned}, []*ledger{constant, simple, churned}
 		troupes              []*troupe
 		ending               sync.WaitGroup // members on their way out: a broker that is down is waited for
@@ -71,7 +72,7 @@ func TestKilledInRebalances(t *testing.T) {
 		{"static", true, kgo.RangeBalancer()},
 		{"static-cooperative", true, kgo.CooperativeStickyBalancer()},
 	} {
-		tr := &troupe{ledger: &ledger{t: t, group: c.group}, static: c.static, balancer: c.balancer}
+		tr := &troupe{ledger: &ledger{t: t, group: c.group, all: &commits}, static: c.static, balancer: c.balancer}
 		troupes = append(troupes, tr)
 		ledgers = append(ledgers, tr.ledger)
 	}
@@ -90,10 +91,9 @@ func TestKilledInRebalances(t *testing.T) {
 
 	written.start(producing, t, client(t, b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)))
 	for slices.Contains(written.ends(), 0) {
-		if ctx.Err() != nil || t.Failed() {
-			t.Fatal("nothing can be written")
+		if err := written.all.await(ctx, 1); err != nil {
+			t.Fatal("not all partitions can be written: ", err)
 		}
-		time.Sleep(time.Millisecond)
 	}
 	alone := formGroup(ctx, t, cl, constant.group)
 	for _, live := range []func(*kgo.Client){
@@ -113,7 +113,9 @@ func TestKilledInRebalances(t *testing.T) {
 		// The moment is meant to be arbitrary: in the middle of some of these.
 		for range 3 + random.IntN(8) {
 			act()
-			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
+			if err := commits.await(ctx, int64(1+random.IntN(300))); err != nil {
+				t.Fatalf("round %d: nothing is committed: %v", round, err)
+			}
 		}
 		if err := b.Kill(); err != nil {
 			t.Fatal(err)
@@ -186,6 +188,7 @@ func sum(list []int64) (n int64) {
 // writer produces one record after the other to all partitions, a few hundred a second.
 type writer struct {
 	acked   [torturedPartitions]atomic.Int64
+	all     tally          // records acknowledged
 	running sync.WaitGroup // run; only it adds to done
 	done    sync.WaitGroup // records under way
 }
@@ -209,6 +212,7 @@ func (w *writer) run(ctx context.Context, t *testing.T, cl *kgo.Client) {
 				return
 			}
 			w.acked[r.Partition].Store(r.Offset + 1)
+			w.all.add()
 		})
 	}
 }

@@ -29,6 +29,7 @@ const (
 type ledger struct {
 	t     *testing.T
 	group string
+	all   *tally // the commits of all groups
 
 	mu        sync.Mutex
 	acked     [torturedPartitions]int64 // the highest offset whose commit was acknowledged
@@ -43,6 +44,7 @@ func (l *ledger) ack(partition int32, offset int64) {
 	defer l.mu.Unlock()
 	l.acked[partition] = max(l.acked[partition], offset)
 	l.commits++
+	l.all.add()
 }
 
 // lows are what an OffsetFetch that begins now must not fall short of.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +37,7 @@ type tortureWriter struct {
 func (w *tortureWriter) value(n int) []byte { return fmt.Appendf(nil, "%d/%d", w.number, n) }
 
 // write produces to a partition until stop is closed.
-func (w *tortureWriter) write(ctx context.Context, t *testing.T, p int32, stop <-chan struct{}, acked *atomic.Int64) {
+func (w *tortureWriter) write(ctx context.Context, t *testing.T, p int32, stop <-chan struct{}, acked *tally) {
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
@@ -52,7 +51,7 @@ func (w *tortureWriter) write(ctx context.Context, t *testing.T, p int32, stop <
 				t.Errorf("producer %d, partition %d, record %d, %d are acknowledged: %v", w.number, p, n, len(w.acked[p]), err)
 			}
 			w.acked[p] = append(w.acked[p], r.Offset)
-			acked.Add(1)
+			acked.add()
 		})
 	}
 }
@@ -91,7 +90,7 @@ func TestKilledWhileWriting(t *testing.T) {
 
 	var (
 		list    []*tortureWriter
-		acked   atomic.Int64
+		acked   tally
 		stop    = make(chan struct{})
 		writing sync.WaitGroup
 	)
@@ -119,13 +118,10 @@ func TestKilledWhileWriting(t *testing.T) {
 	for round := range *rounds {
 		// Kill in the middle of writing: after some more were acknowledged, which also shows
 		// that the producers found their way back.
-		target := acked.Load() + int64(1+random.IntN(30_000))
-		for acked.Load() < target {
-			if ctx.Err() != nil || t.Failed() {
-				close(stop)
-				t.Fatalf("round %d: %d of %d acknowledged: %v", round, acked.Load(), target, ctx.Err())
-			}
-			time.Sleep(time.Millisecond) // the kill's moment is meant to be arbitrary
+		more := int64(1 + random.IntN(30_000))
+		if err := acked.await(ctx, more); err != nil || t.Failed() {
+			close(stop)
+			t.Fatalf("round %d: %d are acknowledged, %d more were awaited: %v", round, acked.count(), more, err)
 		}
 		if err := b.Kill(); err != nil {
 			t.Fatal(err)
@@ -148,7 +144,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 		twice += found
 	}
-	t.Logf("%d kills, %d records of %d producers acknowledged; the plain producers wrote %d twice", *rounds, acked.Load(), len(list), twice)
+	t.Logf("%d kills, %d records of %d producers acknowledged; the plain producers wrote %d twice", *rounds, acked.count(), len(list), twice)
 }
 
 // verify reads a partition to its end and holds it against what its producers know. It returns how many records plain
