@@ -8,10 +8,13 @@ import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Transactions;
 import blumfeld.compat.harness.Varargs;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.tools.ConsoleProducer;
 import org.apache.kafka.tools.consumer.ConsoleConsumer;
 import org.junit.jupiter.api.Test;
@@ -125,6 +128,21 @@ class ConsoleClients {
         Tool.Outcome ended = consumer.stop();
         Shape.has("Processed a total of 2 messages", ended.err());
         assertEquals(0, ended.code());
+    }
+
+    @Test
+    void isolationLevels() throws Exception {
+        TopicPartition partition = new TopicPartition(Records.topic("isolated", 1), 0);
+        try (KafkaProducer<String, String> producer = Transactions.producer(Broker.fresh("isolated"))) {
+            Transactions.abort(producer, partition, "aborted");
+            Transactions.commit(producer, partition, "committed");
+            Transactions.endsAt(4, partition);
+            producer.beginTransaction();
+            Transactions.send(producer, partition, "open");
+            String[] all = {"--topic", partition.topic(), "--from-beginning", "--timeout-ms", "2000"};
+            assertEquals("committed\n", consume(Varargs.prepend(all, "--isolation-level", "read_committed")).ok());
+            assertEquals("aborted\ncommitted\nopen\n", consume(Varargs.prepend(all, "--isolation-level", "read_uncommitted")).ok());
+        }
     }
 
     @Test

@@ -1,9 +1,14 @@
 package blumfeld.compat.tools;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import blumfeld.compat.harness.Await;
 import blumfeld.compat.harness.Broker;
 import blumfeld.compat.harness.Records;
 import blumfeld.compat.harness.Shape;
+import blumfeld.compat.harness.Transactions;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.tools.ConsumerPerformance;
 import org.apache.kafka.tools.EndToEndLatency;
 import org.apache.kafka.tools.ProducerPerformance;
@@ -24,6 +29,17 @@ class Performance {
                 start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec
                 <...>, 1.9073, <rate>, 20000, <...>
                 """, Commands.run(ConsumerPerformance::main, "--topic", topic, "--num-records", "20000", "--timeout", "20000").ok());
+    }
+
+    @Test
+    void transactions() throws Exception {
+        TopicPartition partition = new TopicPartition(Records.topic("perf", 1), 0);
+        Shape.has("500 records sent, <...>", Commands.run(ProducerPerformance::main, "--topic", partition.topic(), "--num-records", "500",
+                "--record-size", "100", "--throughput", "1000", "--transactional-id", Broker.fresh("perf"),
+                "--transaction-duration-ms", "50").ok());
+        Await.untilPasses(() -> assertEquals(500, Transactions.committed(partition).size()));
+        // Each transaction has left a marker.
+        assertTrue(Transactions.stableEnd(partition) > 502, () -> "ends at " + Transactions.stableEnd(partition));
     }
 
     @Test
