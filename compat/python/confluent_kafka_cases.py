@@ -29,6 +29,7 @@ from confluent_kafka_shared import (
     values,
     wait_for,
 )
+from confluent_kafka_transactions import *
 from harness import CODECS, PATIENCE_S, has, payloads, refused, same, until
 
 # --- records -----------------------------------------------------------------------------------

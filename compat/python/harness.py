@@ -5,6 +5,7 @@ names that no other case uses, so that cases run side by side. It fails by raisi
 """
 
 import contextlib
+import copy
 import json
 import time
 
@@ -21,6 +22,12 @@ class Case:
         self.addr = addr
         self.topic = f"{name}-{time.time_ns() // 1000:x}"
         self.group = f"{self.topic}-group"
+
+    def on(self, topic):
+        """The same case, with another topic if one is named."""
+        other = copy.copy(self)
+        other.topic = topic or self.topic
+        return other
 
 
 def same(want, got):

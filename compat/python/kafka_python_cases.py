@@ -12,6 +12,7 @@ from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from kafka_python_shared import *
 from kafka_python_shared import acks, compressed, rebalance
+from kafka_python_transactions import *
 
 # --- records -----------------------------------------------------------------------------------
 
