@@ -1,167 +1,18 @@
 // kafkajs
-import zlib from 'node:zlib'
-import { promisify } from 'node:util'
-import { codecs, has, load, payloads, refused, same, soon, until } from './harness.mjs'
+import { has, payloads, refused, same, until } from './harness.mjs'
+import { casesOfEvery, rebalance, strings } from './every-client.mjs'
+import * as shared from './kafkajs-shared.mjs'
+import { transactionCasesOfKafkajs } from './kafkajs-transactions.mjs'
 
-const kafkajs = load('kafkajs')
+const { client, admin, partitionsOf, create, producer, produce, values, member, read, configsOf, kafkajs } = shared
 const {
-  AclOperationTypes, AclPermissionTypes, AclResourceTypes, AssignerProtocol, CompressionCodecs, CompressionTypes,
-  ConfigResourceTypes, Kafka, Partitioners, ResourcePatternTypes, logLevel,
+  AclOperationTypes, AclPermissionTypes, AclResourceTypes, AssignerProtocol, ConfigResourceTypes,
+  ResourcePatternTypes,
 } = kafkajs
-
-// kafkajs brings gzip; the others are given to it by its users.
-const lz4 = load('lz4-napi')
-CompressionCodecs[CompressionTypes.Snappy] = load('kafkajs-snappy')
-CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: encoder => lz4.compressFrame(encoder.buffer),
-  decompress: buffer => lz4.decompressFrame(buffer),
-})
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: encoder => promisify(zlib.zstdCompress)(encoder.buffer),
-  decompress: buffer => promisify(zlib.zstdDecompress)(buffer),
-})
-const codecIds = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 }
-
-// --- what the cases are written with -------------------------------------------------------------
-
-const client = (k, options) => new Kafka({
-  clientId: 'compat', brokers: [k.addr], logLevel: logLevel.WARN,
-  retry: { initialRetryTime: 50, retries: 8 }, ...options,
-})
-
-async function admin(k, options) {
-  const a = client(k, options).admin()
-  await a.connect()
-  k.later(() => a.disconnect())
-  return a
-}
-
-const partitionsOf = async (a, topic) => (await a.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length
-
-async function create(k, numPartitions = 1, configs = {}) {
-  const a = await admin(k)
-  const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
-  // kafkajs can wait for the leaders itself, and fails where the broker does not know the topic yet.
-  same(true, await a.createTopics({ topics: [{ topic: k.topic, numPartitions, configEntries }], waitForLeaders: false }))
-  await until(() => partitionsOf(a, k.topic).then(n => n === numPartitions, () => false), 'topic in metadata')
-  return a
-}
-
-async function producer(k, options) {
-  const p = client(k).producer({ createPartitioner: Partitioners.DefaultPartitioner, ...options })
-  await p.connect()
-  k.later(() => p.disconnect())
-  return p
-}
-
-async function produce(k, messages, { acks, compression = 'none', topic = k.topic, ...options } = {}) {
-  const p = await producer(k, options)
-  return p.send({
-    topic, acks, compression: codecIds[compression],
-    messages: messages.map(m => (typeof m === 'string' || Buffer.isBuffer(m) ? { value: m } : m)),
-  })
-}
-
-const strings = n => Array.from({ length: n }, (_, i) => String(i))
-const values = messages => messages.map(m => m.value && m.value.toString())
-
-// A running consumer of the case's group: .got are its messages, .owned its partitions. `seek`
-// says from where, by partition, once it has joined.
-async function member(k, { seek = {}, run = {}, subscribe = {}, ...options } = {}) {
-  const c = client(k).consumer({
-    groupId: k.group, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 10_000,
-    maxWaitTimeInMs: 200, metadataMaxAge: 500, ...options,
-  })
-  const m = { consumer: c, got: [], owned: [], joins: 0 }
-  c.on(c.events.GROUP_JOIN, ({ payload }) => {
-    m.joins++
-    m.owned = (payload.memberAssignment[k.topic] ?? []).toSorted()
-  })
-  c.on(c.events.CRASH, ({ payload }) => (m.crash = payload.error))
-  m.leave = async () => {
-    if (!m.left) await c.disconnect()
-    m.left = true
-  }
-  k.later(m.leave)
-  await c.connect()
-  await c.subscribe({ topics: [k.topic], fromBeginning: true, ...subscribe })
-  const eachMessage = async ({ topic, partition, message }) => void m.got.push({ topic, partition, ...message })
-  await c.run({ eachMessage: run.eachBatch ? undefined : eachMessage, ...run })
-  for (const [partition, offset] of Object.entries(seek)) {
-    c.seek({ topic: k.topic, partition: Number(partition), offset: String(offset) })
-  }
-  m.next = async n => {
-    await until(() => m.got.length >= n, `${n} messages`)
-    return m.got.splice(0, n)
-  }
-  return m
-}
-
-async function read(k, n, options) {
-  const m = await member(k, { groupId: `${k.group}-reader`, ...options })
-  const got = await m.next(n)
-  await m.leave()
-  return got
-}
-
-const configsOf = async (a, type, name) => {
-  const { resources: [resource] } = await a.describeConfigs({ resources: [{ type, name }], includeSynonyms: false })
-  return Object.fromEntries(resource.configEntries.map(e => [e.configName, e.configValue]))
-}
 
 // --- records -------------------------------------------------------------------------------------
 
-async function compressed(k, compression) {
-  await create(k)
-  const want = payloads(2000)
-  await produce(k, want, { compression })
-  same(want, values(await read(k, 2000)))
-}
-
-async function acks(k, n) {
-  await create(k)
-  const want = payloads(200)
-  await produce(k, want, { acks: n })
-  same(want, values(await read(k, 200)))
-}
-
-// A member joins, a second one, one leaves: every partition always has one owner in the end.
-async function rebalance(k, options) {
-  await create(k, 4)
-  const one = await member(k, options)
-  await until(() => one.owned.length === 4, 'all partitions with the first member')
-  const two = await member(k, options)
-  await until(
-    () => one.owned.length === 2 && String([...one.owned, ...two.owned].toSorted()) === '0,1,2,3',
-    'two partitions each',
-  )
-  await produce(k, strings(4).map((value, partition) => ({ value, partition })))
-  await until(() => one.got.length + two.got.length >= 4, 'a message of each partition')
-  same(strings(4), values([...one.got, ...two.got]).toSorted())
-  await one.leave()
-  await until(() => two.owned.length === 4, 'all partitions with the second member')
-}
-
 const recordCases = {
-  compression_none: k => compressed(k, 'none'),
-  compression_gzip: k => compressed(k, 'gzip'),
-  compression_snappy: k => compressed(k, 'snappy'),
-  compression_lz4: k => compressed(k, 'lz4'),
-  compression_zstd: k => compressed(k, 'zstd'),
-
-  // One consumer reads batches of every codec, beginning in the middle of one.
-  async compression_mixed(k) {
-    await create(k)
-    const want = []
-    for (const compression of codecs) {
-      const batch = payloads(100).map(p => `${compression} ${p}`)
-      await produce(k, batch, { compression })
-      want.push(...batch)
-    }
-    same(want, values(await read(k, 500)))
-    same(want.slice(250), values(await read(k, 250, { groupId: `${k.group}-2`, seek: { 0: 250 } })))
-  },
-
   async keys(k) {
     await create(k)
     await produce(k, [{ key: 'a', value: '1' }, { key: null, value: '2' }, { key: '', value: '3' }])
@@ -230,10 +81,6 @@ const recordCases = {
     await refused(() => produce(k, ['x'.repeat(20_000)]), 'MESSAGE_TOO_LARGE')
     same('0', (await produce(k, ['x'.repeat(5000)]))[0].baseOffset)
   },
-
-  acks_0: k => acks(k, 0),
-  acks_1: k => acks(k, 1),
-  acks_all: k => acks(k, -1),
 
   async idempotent_producer(k) {
     await create(k)
@@ -342,8 +189,6 @@ const consumerCases = {
 }
 
 const groupCases = {
-  group_rebalances: k => rebalance(k),
-
   async group_resumes(k) {
     await create(k)
     await produce(k, strings(10))
@@ -358,7 +203,7 @@ const groupCases = {
   async commit_metadata(k) {
     const a = await create(k)
     const m = await member(k)
-    await until(() => m.owned.length === 1)
+    await until(() => m.owned().length === 1)
     await m.consumer.commitOffsets([{ topic: k.topic, partition: 0, offset: '7', metadata: 'what was done é' }])
     same(
       [{ topic: k.topic, partitions: [{ partition: 0, offset: '7', metadata: 'what was done é' }] }],
@@ -407,13 +252,13 @@ const groupCases = {
         metadata: AssignerProtocol.MemberMetadata.encode({ version: 1, topics }),
       }),
     })
-    await rebalance(k, { partitionAssigners: [backwards] })
+    await rebalance(shared, k, { partitionAssigners: [backwards] })
   },
 
   async member_dies(k) {
     const a = await create(k, 2)
     const m = await member(k)
-    await until(() => m.owned.length === 2)
+    await until(() => m.owned().length === 2)
     // A member whose process has vanished: it joined, and nothing more is heard of it.
     const dead = client(k).consumer({
       groupId: k.group, sessionTimeout: 6000, heartbeatInterval: 5900, rebalanceTimeout: 6000, maxWaitTimeInMs: 100,
@@ -425,9 +270,9 @@ const groupCases = {
     const stuck = new Promise(resolve => (release = resolve))
     k.later(() => release())
     await dead.run({ eachMessage: () => stuck })
-    await until(() => m.owned.length === 1, 'one partition each')
+    await until(() => m.owned().length === 1, 'one partition each')
     await produce(k, [{ value: 'a', partition: 0 }, { value: 'b', partition: 1 }])
-    await until(() => m.owned.length === 2, 'the partitions of the member that is silent')
+    await until(() => m.owned().length === 2, 'the partitions of the member that is silent')
     same(['a', 'b'], values(await m.next(2)).toSorted())
     same(1, (await a.describeGroups([k.group])).groups[0].members.length)
   },
@@ -491,7 +336,7 @@ const adminCases = {
   async admin_groups(k) {
     const a = await create(k, 2)
     const m = await member(k)
-    await until(() => m.owned.length === 2)
+    await until(() => m.owned().length === 2)
     has(k.group, (await a.listGroups()).groups.filter(g => g.protocolType === 'consumer').map(g => g.groupId))
     const { groups: [group] } = await a.describeGroups([k.group])
     same(['Stable', 'consumer', 'RoundRobinAssigner', 1], [group.state, group.protocolType, group.protocol, group.members.length])
@@ -567,4 +412,7 @@ const adminCases = {
   },
 }
 
-export const cases = { ...recordCases, ...consumerCases, ...groupCases, ...adminCases }
+export const cases = {
+  ...casesOfEvery(shared), ...recordCases, ...consumerCases, ...groupCases, ...adminCases,
+  ...transactionCasesOfKafkajs,
+}

@@ -1,156 +1,18 @@
 // @platformatic/kafka
-import { codecs, has, load, payloads, refused, same, soon, until } from './harness.mjs'
+import { has, load, payloads, refused, same, soon, until } from './harness.mjs'
+import { casesOfEvery, strings } from './every-client.mjs'
+import * as shared from './platformatic-shared.mjs'
+import { transactionCasesOfPlatformatic } from './platformatic-transactions.mjs'
 
+const { base, admin, described, create, producer, produce, values, consumer, member, read, configsOf, committed } = shared
 const {
-  Admin, AclOperations, AclPermissionTypes, ConfigResourceTypes, Consumer, IncrementalAlterConfigOperationTypes,
-  ListOffsetTimestamps, MessagesStreamModes, Producer, ResourcePatternTypes, ResourceTypes, stringDeserializers, stringSerializers,
+  Admin, AclOperations, AclPermissionTypes, ConfigResourceTypes, IncrementalAlterConfigOperationTypes,
+  ListOffsetTimestamps, MessagesStreamModes, ResourcePatternTypes, ResourceTypes,
 } = load('@platformatic/kafka')
-
-// --- what the cases are written with -------------------------------------------------------------
-
-const base = k => ({ clientId: 'compat', bootstrapBrokers: [k.addr], retries: 3, retryDelay: 50 })
-
-function admin(k) {
-  const a = new Admin(base(k))
-  k.later(() => a.close())
-  return a
-}
-
-// What there is of a topic, in Metadata; null if it is not there.
-const described = (client, topic) =>
-  client.metadata({ topics: [topic], forceUpdate: true, autocreateTopics: false }).then(m => m.topics.get(topic), () => null)
-
-async function create(k, partitions = 1, configs = {}) {
-  const a = admin(k)
-  const [created] = await a.createTopics({
-    topics: [k.topic], partitions, replicas: 1,
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-  })
-  same([k.topic, partitions], [created.name, created.partitions])
-  await until(async () => (await described(a, k.topic))?.partitionsCount === partitions, 'topic in metadata')
-  return a
-}
-
-function producer(k, options) {
-  const p = new Producer({ ...base(k), serializers: stringSerializers, ...options })
-  k.later(() => p.close())
-  return p
-}
-
-// Produces values, or messages, and returns where they went.
-async function produce(k, messages, { options, ...send } = {}) {
-  const p = producer(k, options)
-  const { offsets } = await p.send({
-    messages: messages.map(m => ({ topic: k.topic, ...(typeof m === 'string' ? { value: m } : m) })),
-    ...send,
-  })
-  return offsets
-}
-
-const strings = n => Array.from({ length: n }, (_, i) => String(i))
-const values = messages => messages.map(m => m.value)
-
-function consumer(k, options) {
-  const c = new Consumer({
-    ...base(k), groupId: k.group, deserializers: stringDeserializers, sessionTimeout: 6000, heartbeatInterval: 200,
-    rebalanceTimeout: 10_000, maxWaitTime: 200, ...options,
-  })
-  k.later(() => c.close(true))
-  return c
-}
-
-// A stream of the case's topic from its beginning: .got are its messages, .owned() its partitions.
-async function member(k, { consume = {}, ...options } = {}) {
-  const c = consumer(k, options)
-  const m = { consumer: c, got: [] }
-  m.owned = () => (c.assignments ?? []).filter(a => a.topic === k.topic).flatMap(a => a.partitions).toSorted()
-  m.stream = await c.consume({ topics: [k.topic], mode: MessagesStreamModes.EARLIEST, autocommit: false, ...consume })
-  m.stream.on('data', message => m.got.push(message))
-  m.stream.on('error', error => (m.error = error))
-  m.next = async n => {
-    await until(() => m.got.length >= n, `${n} messages`)
-    return m.got.splice(0, n)
-  }
-  m.leave = async () => {
-    if (!m.left) await c.close(true)
-    m.left = true
-  }
-  return m
-}
-
-async function read(k, n, { from, partition = 0 } = {}) {
-  const consume = from === undefined ? {} : {
-    mode: MessagesStreamModes.MANUAL, offsets: [{ topic: k.topic, partition, offset: BigInt(from) }],
-  }
-  const m = await member(k, { groupId: `${k.group}-${Math.random()}`, consume })
-  const got = await m.next(n)
-  await m.leave()
-  return got
-}
-
-async function configsOf(a, resourceType, resourceName) {
-  const [{ configs }] = await a.describeConfigs({ resources: [{ resourceType, resourceName }] })
-  return Object.fromEntries(configs.map(c => [c.name, c.value]))
-}
-
-const committed = async (a, k) => {
-  const [group] = await a.listConsumerGroupOffsets({ groups: [k.group] })
-  return group.topics.flatMap(t => t.partitions.map(p => [p.partitionIndex, p.committedOffset]))
-}
 
 // --- records -------------------------------------------------------------------------------------
 
-async function compressed(k, compression) {
-  await create(k)
-  const want = payloads(2000)
-  await produce(k, want, { compression })
-  same(want, values(await read(k, 2000)))
-}
-
-async function acks(k, n) {
-  await create(k)
-  const want = payloads(200)
-  await produce(k, want, { acks: n })
-  same(want, values(await read(k, 200)))
-}
-
-// A member joins, a second one, one leaves: every partition always has one owner in the end.
-async function rebalance(k, options) {
-  await create(k, 4)
-  const one = await member(k, options)
-  await until(() => one.owned().length === 4, 'all partitions with the first member')
-  const two = await member(k, options)
-  await until(
-    () => one.owned().length === 2 && String([...one.owned(), ...two.owned()].toSorted()) === '0,1,2,3',
-    'two partitions each',
-  )
-  await produce(k, strings(4).map((value, partition) => ({ value, partition })))
-  await until(() => new Set(values([...one.got, ...two.got])).size === 4, 'a message of each partition')
-  await one.leave()
-  await until(() => two.owned().length === 4, 'all partitions with the second member')
-  return two
-}
-
 const recordCases = {
-  compression_none: k => compressed(k, 'none'),
-  compression_gzip: k => compressed(k, 'gzip'),
-  compression_snappy: k => compressed(k, 'snappy'),
-  compression_lz4: k => compressed(k, 'lz4'),
-  compression_zstd: k => compressed(k, 'zstd'),
-
-  // One consumer reads batches of every codec, beginning in the middle of one.
-  async compression_mixed(k) {
-    await create(k)
-    const want = []
-    for (const compression of codecs) {
-      const batch = payloads(100).map(p => `${compression} ${p}`)
-      await produce(k, batch, { compression })
-      want.push(...batch)
-    }
-    same(want, values(await read(k, 500)))
-    same(want.slice(250), values(await read(k, 250, { from: 250 })))
-  },
-
   async keys(k) {
     await create(k)
     await produce(k, [{ key: 'a', value: '1' }, { value: '2' }, { key: 'é', value: 'ü' }])
@@ -224,10 +86,6 @@ const recordCases = {
     await refused(() => produce(k, ['x'.repeat(20_000)]), 'MESSAGE_TOO_LARGE')
     same([0n], (await produce(k, ['x'.repeat(5000)])).map(o => o.offset))
   },
-
-  acks_0: k => acks(k, 0),
-  acks_1: k => acks(k, 1),
-  acks_all: k => acks(k, -1),
 
   async idempotent_producer(k) {
     await create(k)
@@ -344,8 +202,6 @@ const consumerCases = {
 }
 
 const groupCases = {
-  group_rebalances: k => rebalance(k),
-
   async group_resumes(k) {
     await create(k)
     await produce(k, strings(10))
@@ -532,4 +388,7 @@ const adminCases = {
   },
 }
 
-export const cases = { ...recordCases, ...consumerCases, ...groupCases, ...adminCases }
+export const cases = {
+  ...casesOfEvery(shared), ...recordCases, ...consumerCases, ...groupCases, ...adminCases,
+  ...transactionCasesOfPlatformatic,
+}
