@@ -74,9 +74,9 @@ class TransactionTools {
             send(producer, partition, "a", "b", "c");
             Shape.same(PRODUCERS + "<id> <epoch> -1 2 <ms> 0", run(command).ok());
             producer.commitTransaction();
-            Eventually.same(PRODUCERS + "<id> <epoch> 0 -1 <ms> None", () -> run(command));
+            Eventually.same(PRODUCERS + "<id> <epoch> <epoch> -1 <ms> None", () -> run(command));
         }
-        Shape.same(PRODUCERS + "<id> <epoch> 0 -1 <ms> None", run("describe-producers", "--topic", partition.topic(), "--partition", "0", "--broker-id", "1").ok());
+        Shape.same(PRODUCERS + "<id> <epoch> <epoch> -1 <ms> None", run("describe-producers", "--topic", partition.topic(), "--partition", "0", "--broker-id", "1").ok());
     }
 
     @Test
