@@ -21,7 +21,7 @@ type broker interface {
 // startBroker starts a broker of the sort that is looked at; it ends with the lane.
 func (l *lane) startBroker(ctx context.Context, name string) (broker, error) {
 	if l.apache {
-		return l.startKafka(ctx, name)
+		return l.startKafka(ctx)
 	}
 	binary, err := l.compile()
 	if err != nil {
@@ -34,7 +34,7 @@ func (l *lane) startBroker(ctx context.Context, name string) (broker, error) {
 	return l.started(ctx, &blumfeld{options: process.Options{Binary: binary, Dir: l.path(name), Port: port}})
 }
 
-func (l *lane) startKafka(ctx context.Context, name string) (broker, error) {
+func (l *lane) startKafka(ctx context.Context) (broker, error) {
 	port, err := kafkaPort()
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 )
 
 // caseLimit ends a case that waits in vain.
-const caseLimit = 2 * time.Minute
+const caseLimit = 4 * time.Minute
 
 // lane is a sequence of cases, and what they have started.
 type lane struct {

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // ask sends one request to a broker.
@@ -80,4 +81,23 @@ func recordsOf(values []string) (records []*kgo.Record) {
 		records = append(records, &kgo.Record{Value: []byte(v)})
 	}
 	return records
+}
+
+// byName keeps to versions in which topics are named, not given by id.
+func byName() *kversion.Versions { return kversion.V3_8_0() }
+
+// alter sets or takes back one configuration of a topic.
+func alter(ctx context.Context, addr, topic, key string, op int8, value *string) error {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	res := kmsg.NewIncrementalAlterConfigsRequestResource()
+	res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	c.Name, c.Op, c.Value = key, kmsg.IncrementalAlterConfigOp(op), value
+	res.Configs = append(res.Configs, c)
+	req.Resources = append(req.Resources, res)
+	resp, err := ask[*kmsg.IncrementalAlterConfigsResponse](ctx, addr, req)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.Resources[0].ErrorCode)
 }

@@ -128,6 +128,12 @@ func (w *worker) said() string {
 	return strings.Join(errs[max(0, len(errs)-most):], "\n")
 }
 
+// logged tells whether the worker has logged a text.
+func (w *worker) logged(text string) bool {
+	log, err := os.ReadFile(w.log)
+	return err == nil && strings.Contains(string(log), text)
+}
+
 // common are the properties of every worker: short intervals, and the connectors of the cases.
 func common(addr string, port int) properties {
 	return properties{
