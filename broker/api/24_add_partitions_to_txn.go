@@ -16,6 +16,10 @@ import (
 //
 // One partition that does not exist keeps all those of its transaction out. So does
 // one of an internal topic, which a client may not add by itself.
+//
+// Deviation: while the transaction before is being ended the answer waits, as long
+// as a broker waits on behalf of a producer of the new protocol. Clients that get
+// CONCURRENT_TRANSACTIONS at once wait longer.
 
 func addPartitionsToTxn(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.AddPartitionsToTxnRequest)
@@ -36,7 +40,7 @@ func addPartitionsToTxn(_ context.Context, d *Deps, r *Request) Reply {
 	}
 	return Reply{Wait: func(ctx context.Context) Reply {
 		for i := range asked {
-			added := under[i].answer(ctx)
+			added := under[i].answer(ctx, d)
 			if r.Version >= 4 {
 				out.Transactions = append(out.Transactions, added)
 				continue
@@ -58,6 +62,7 @@ type addingToTxn struct {
 	asked    kmsg.AddPartitionsToTxnRequestTransaction
 	refused  []error // by partition, in the order of the request; nil: the coordinator was asked
 	added    <-chan error
+	again    func() <-chan error
 	verified <-chan txn.VerifyResponse // instead of added
 }
 
@@ -95,13 +100,14 @@ func addToTxn(d *Deps, version int16, t kmsg.AddPartitionsToTxnRequestTransactio
 	case version >= 4 && t.VerifyOnly:
 		under.verified = d.Txns.VerifyPartitions(ask)
 	default:
-		under.added = d.Txns.AddPartitions(ask)
+		under.again = func() <-chan error { return d.Txns.AddPartitions(ask) }
+		under.added = under.again()
 	}
 	return under
 }
 
 // answer tells what became of each partition.
-func (a *addingToTxn) answer(ctx context.Context) kmsg.AddPartitionsToTxnResponseTransaction {
+func (a *addingToTxn) answer(ctx context.Context, d *Deps) kmsg.AddPartitionsToTxnResponseTransaction {
 	errs, all, arrived := a.refused, error(nil), true
 	switch {
 	case a.verified != nil:
@@ -109,7 +115,7 @@ func (a *addingToTxn) answer(ctx context.Context) kmsg.AddPartitionsToTxnRespons
 		done, arrived = stored(ctx, a.verified)
 		errs, all = done.Errs, done.Err
 	case a.added != nil:
-		all, arrived = stored(ctx, a.added)
+		all, arrived = onceEnded(ctx, d, a.added, a.again)
 	}
 	out := kmsg.AddPartitionsToTxnResponseTransaction{TransactionalID: a.asked.TransactionalID}
 	for _, t := range a.asked.Topics {

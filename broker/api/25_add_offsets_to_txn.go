@@ -11,6 +11,9 @@ import (
 // AddOffsetsToTxn, key 25, versions 0 to 4: KIP-98, KIP-588 (PRODUCER_FENCED,
 // version 2), KIP-890 (TRANSACTION_ABORTABLE, version 4). Producers of KIP-890
 // leave it out: TxnOffsetCommit adds what it needs.
+//
+// Deviation: as in 24_add_partitions_to_txn.go, the answer waits while the
+// transaction before is being ended.
 
 func addOffsetsToTxn(_ context.Context, d *Deps, r *Request) Reply {
 	in := r.Body.(*kmsg.AddOffsetsToTxnRequest)
@@ -19,11 +22,14 @@ func addOffsetsToTxn(_ context.Context, d *Deps, r *Request) Reply {
 		out.ErrorCode = code(err)
 		return answer(out)
 	}
-	return onceStored(d.Txns.AddOffsets(txn.AddOffsetsRequest{
+	ask := txn.AddOffsetsRequest{
 		Version: r.Version, TransactionalID: in.TransactionalID, ProducerID: in.ProducerID, Epoch: in.ProducerEpoch,
 		Partition: offsetsPartition(d, in.Group),
-	}), func(err error, arrived bool) kmsg.Response {
-		out.ErrorCode = txnError(err, arrived)
-		return out
-	})
+	}
+	add := func() <-chan error { return d.Txns.AddOffsets(ask) }
+	first := add()
+	return Reply{Wait: func(ctx context.Context) Reply {
+		out.ErrorCode = txnError(onceEnded(ctx, d, first, add))
+		return answer(out)
+	}}
 }

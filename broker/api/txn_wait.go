@@ -1,6 +1,10 @@
 package api
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/controller/txn"
@@ -45,4 +49,28 @@ func decided[R any](r R) <-chan R {
 // of a group: what a transaction names that commits them.
 func offsetsPartition(d *Deps, group string) txn.TopicPartition {
 	return txn.TopicPartition{Topic: groupMetadataTopic, Partition: OffsetsPartition(d.Config, d.Partitions.Image(), group)}
+}
+
+// onceEnded adds to a transaction, and does so again while the one before is being
+// ended: what the producer would do, later. It begins with a shorter pause than
+// Kafka: markers are mostly written within a millisecond. first is the answer to
+// the first attempt, which was made in the order of the connection's requests.
+func onceEnded(ctx context.Context, d *Deps, first <-chan error, add func() <-chan error) (err error, arrived bool) {
+	most := time.Duration(d.Config.Int("add.partitions.to.txn.retry.backoff.ms")) * time.Millisecond
+	until := time.Now().Add(time.Duration(d.Config.Int("add.partitions.to.txn.retry.backoff.max.ms")) * time.Millisecond)
+	pause := min(time.Millisecond, most)
+	for ch := first; ; ch = add() {
+		err, arrived = stored(ctx, ch)
+		if !arrived || !errors.Is(err, kerr.ConcurrentTransactions) || !time.Now().Before(until) {
+			return err, arrived
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err, true
+		}
+		pause = min(2*pause, most)
+	}
 }

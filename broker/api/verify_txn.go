@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -52,7 +51,11 @@ func joinTxn(ctx context.Context, d *Deps, support txnSupport, ask txn.AddPartit
 		return nil, kerr.CoordinatorNotAvailable // there is no other broker to ask
 	}
 	if support == addsByWriting {
-		err := addToOpenTxn(ctx, d, ask)
+		add := func() <-chan error { return d.Txns.AddPartitions(ask) }
+		err, arrived := onceEnded(ctx, d, add(), add)
+		if !arrived {
+			err = kerr.CoordinatorNotAvailable
+		}
 		return nil, joinError(support, err)
 	}
 	done, arrived := stored(ctx, d.Txns.VerifyPartitions(ask))
@@ -63,32 +66,6 @@ func joinTxn(ctx context.Context, d *Deps, support txnSupport, ask txn.AddPartit
 		done.Errs[i] = joinError(support, done.Errs[i])
 	}
 	return done.Errs, joinError(support, done.Err)
-}
-
-// addToOpenTxn asks again while the transaction before is being ended: what the
-// producer would do, later. It begins with a shorter pause than Kafka: markers are
-// mostly written within a millisecond.
-func addToOpenTxn(ctx context.Context, d *Deps, ask txn.AddPartitionsRequest) error {
-	most := time.Duration(d.Config.Int("add.partitions.to.txn.retry.backoff.ms")) * time.Millisecond
-	until := time.Now().Add(time.Duration(d.Config.Int("add.partitions.to.txn.retry.backoff.max.ms")) * time.Millisecond)
-	pause := min(time.Millisecond, most)
-	for {
-		err, arrived := stored(ctx, d.Txns.AddPartitions(ask))
-		if !arrived {
-			return kerr.CoordinatorNotAvailable
-		}
-		if !errors.Is(err, kerr.ConcurrentTransactions) || !time.Now().Before(until) {
-			return err
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
-		pause = min(2*pause, most)
-	}
 }
 
 // joinError is err as the producer knows it.
