@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"compat/import":       {"compat/kafka", "compat/report", "integration/process"},
 	"compat/kafka":        {},
 	"compat/report":       {},
+	"compat/streams":      {"compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and resets applications with Kafka's tool
 	"integration":         {},
 	"integration/bench":   {"integration/process"},
 	"integration/process": {},
