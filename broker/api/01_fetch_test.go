@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -355,6 +356,40 @@ func TestFetchRefusalsAsKafkaShowsThem(t *testing.T) {
 			t.Errorf("version %d, isolation level 2: %+v", version, got)
 		case version < 13 && got.Topics[0].Partitions[0].ErrorCode != kerr.InvalidRequest.Code:
 			t.Errorf("version %d, isolation level 2: %+v", version, got)
+		}
+	})
+}
+
+// TestFetchOfCommittedData: a reader of committed data stops at what is open and is told what was aborted; others get all
+// of it and null.
+func TestFetchOfCommittedData(t *testing.T) {
+	f := newFixture(t)
+	topic := f.topic("t", 1)
+	aborted, committed, open := f.producer("aborted"), f.producer("committed"), f.producer("open")
+	for _, p := range []*producer{aborted, committed} {
+		equal(t, "produce", p.one(12, "t"), "0 null")
+	}
+	aborted.end(5, false)
+	committed.end(5, true)
+	awaitState(f, "aborted", "CompleteAbort")
+	awaitState(f, "committed", "CompleteCommit")
+	equal(t, "produce", open.one(12, "t"), "0 null")
+	f.versions(kmsg.NewPtrFetchRequest(), func(v int16) {
+		for isolation, want := range []string{"8 11 null", fmt.Sprintf("8 11 [{%d 0}]", aborted.id)} {
+			r := fetchOf("t", topic.ID, v, 0)
+			r.IsolationLevel, r.Topics[0].Partitions[0].PartitionMaxBytes = int8(isolation), 1<<20
+			reply := fetch(t.Context(), f.Deps, f.request(r))
+			p := reply.Response.(*kmsg.FetchResponse).Topics[0].Partitions[0]
+			list := "null"
+			if p.AbortedTransactions != nil {
+				list = "["
+				for _, a := range p.AbortedTransactions {
+					list += fmt.Sprintf("{%d %d}", a.ProducerID, a.FirstOffset)
+				}
+				list += "]"
+			}
+			reply.Records[0][0].Release()
+			equal(t, fmt.Sprintf("version %d, isolation %d", v, isolation), fmt.Sprint(p.LastStableOffset, p.HighWatermark, " ", list), want)
 		}
 	})
 }

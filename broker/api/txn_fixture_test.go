@@ -132,3 +132,11 @@ func (f *fixture) describeTxn(id string) kmsg.DescribeTransactionsResponseTransa
 	r.TransactionalIDs = []string{id}
 	return ask[*kmsg.DescribeTransactionsResponse](f, r).TransactionStates[0]
 }
+
+// revision is the metadata store's.
+func (f *fixture) revision() int64 {
+	f.Helper()
+	r := kmsg.NewPtrDescribeQuorumRequest()
+	r.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
+	return ask[*kmsg.DescribeQuorumResponse](f, r).Topics[0].Partitions[0].HighWatermark
+}
