@@ -45,8 +45,8 @@ func main() {
 }
 
 // lanes are what runs side by side: much of what the cases do is to wait. The
-// cases of one lane follow each other and may share workers.
-var lanes = []func(context.Context, *lane){standalone, distributed, brokerKilled, exactlyOnce, mirrors}
+// cases of one lane follow each other and may share workers. The longest comes first.
+var lanes = []func(context.Context, *lane){mirrors, exactlyOnce, distributed, brokerKilled, standalone}
 
 func run(ctx context.Context, r *report.Report, addr string, named []string) (err error) {
 	listed, quick, err := readList(filepath.Join(sourceDir(), "must-pass"))
