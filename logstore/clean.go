@@ -21,6 +21,8 @@ type cleaning struct {
 	plan    compact.Plan
 	sources []source // the log's segments when the plan was made, the active one last
 
+	lastMarker int64 // of the aborted transactions in what is cleaned
+
 	in   []byte // the reader's buffer
 	out  []byte // what stays, not written yet
 	used int64  // bytes read or written and not paced yet
@@ -36,13 +38,21 @@ type source struct {
 }
 
 func (j *cleaning) run() error {
-	aborted, err := j.aborted()
+	dirty, err := j.txns(j.plan.FirstDirty)
 	if err != nil {
+		return err
+	}
+	all, err := j.txns(j.sources[0].base)
+	if err != nil {
+		return err
+	}
+	// What goes because it was aborted goes for the sake of the marker.
+	if err := j.l.flushTo(j.lastMarker + 1); err != nil {
 		return err
 	}
 	m := compact.NewOffsetMap(j.o.DedupeBufferBytes, j.o.LoadFactor)
 	defer m.Free()
-	if err := j.index(m, compact.NewTxns(aborted.Found(j.plan.FirstDirty))); err != nil {
+	if err := j.index(m, dirty); err != nil {
 		return err
 	}
 	if m.Latest() < j.plan.FirstDirty {
@@ -66,7 +76,7 @@ func (j *cleaning) run() error {
 		sizes = append(sizes, size)
 	}
 	r := &compact.Retention{
-		Map: m, Txns: compact.NewTxns(aborted.Found(0)), Producers: j.l.activeProducers(),
+		Map: m, Txns: all, Producers: j.l.activeProducers(),
 		Now: j.l.dir.nowMs(), DeleteRetentionMs: j.cfg.DeleteRetentionMs,
 	}
 	at := 0
@@ -82,37 +92,18 @@ func (j *cleaning) run() error {
 	return nil
 }
 
-// aborted finds the log's aborted transactions by its batch headers. It goes beyond what is cleaned for as long as a
-// transaction of that is open.
-func (j *cleaning) aborted() (*compact.Aborts, error) {
-	var a compact.Aborts
-	for _, s := range j.sources {
-		if s.base >= j.plan.Limit && a.Open() == 0 {
-			break
-		}
-		if err := j.goOn(); err != nil {
-			return nil, err
-		}
-		err := s.scanBatches(0, func(c *cursor, h header) (bool, error) {
-			if !h.b.IsControl() {
-				a.Data(h.b)
-				return true, nil
-			}
-			whole, err := c.whole(h)
-			if err != nil {
-				return false, err
-			}
-			kind, empty, err := whole.ControlType()
-			if err == nil && !empty {
-				a.Marker(whole, kind)
-			}
-			return true, err
-		})
-		if err != nil {
-			return nil, err
-		}
+// txns follows the transactions of what is cleaned, from an offset on.
+func (j *cleaning) txns(from int64) (*compact.Txns, error) {
+	segments := make([]*segment, len(j.sources))
+	for i, s := range j.sources {
+		segments[i] = s.segment
 	}
-	return &a, nil
+	var aborted []compact.AbortedTxn
+	err := eachAborted(segments[segmentAt(segments, from):], from, j.plan.Limit, func(t txnEntry) {
+		j.lastMarker = max(j.lastMarker, t.last)
+		aborted = append(aborted, compact.AbortedTxn{ProducerID: t.producerID, FirstOffset: t.first, LastOffset: t.last, LastStable: t.stable})
+	})
+	return compact.NewTxns(aborted), err
 }
 
 // index puts the keys of the dirty part into the map, until it is full, with the offsets where they were last.
@@ -237,7 +228,9 @@ func (j *cleaning) rewrite(at, n int, r *compact.Retention) error {
 		if err := j.write(dst); err != nil {
 			return err
 		}
-		r.Txns.Kept() // for the transaction index
+		if err := dst.addKept(r.Txns.Kept()); err != nil {
+			return err
+		}
 		last := run[n-1]
 		dst.mu.Lock()
 		dst.created, dst.modTime = last.created, last.modTime
@@ -249,6 +242,20 @@ func (j *cleaning) rewrite(at, n int, r *compact.Retention) error {
 	}
 	if err != nil {
 		return errors.Join(err, j.l.dropCleaned(dst))
+	}
+	return nil
+}
+
+// addKept gives the segment its transaction index.
+func (s *segment) addKept(kept []compact.AbortedTxn) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	if err := s.openTxns(); err != nil {
+		return err
+	}
+	for _, t := range kept {
+		s.addTxn(txnEntry{producerID: t.ProducerID, first: t.FirstOffset, last: t.LastOffset, stable: t.LastStable})
 	}
 	return nil
 }

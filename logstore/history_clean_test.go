@@ -22,20 +22,21 @@ func (h *history) clean() {
 	if !plan.Due {
 		return
 	}
-	flushes := h.log.recoveryPoint.Load() < plan.Limit
+	point := h.log.recoveryPoint.Load()
 	done, err := NewCleaner(h.log.logger).Clean(h.t.Context(), h.log, o)
 	if err != nil {
 		h.t.Errorf("clean: %v", err)
 		return
 	}
 	h.note("clean %d to %d at %d: %+v", done.From, done.To, h.clk.ms-startMs, done)
-	if flushes {
+	if h.log.recoveryPoint.Load() > point {
 		h.ghosts, h.durable = nil, h.end
 	}
 	if done.From != plan.FirstDirty || done.To <= done.From || done.To > plan.Limit {
 		h.t.Errorf("cleaned %d to %d, planned %d to %d", done.From, done.To, plan.FirstDirty, plan.Limit)
 	}
-	h.compacted, h.cleanedTo = true, max(h.cleanedTo, done.To)
+	// (Markers behind what was cleaned say what of it was aborted.)
+	h.compacted, h.cleanedTo = true, max(h.cleanedTo, h.end)
 	h.modelClean(done)
 }
 
@@ -44,7 +45,19 @@ func (h *history) clean() {
 func (h *history) modelClean(done Cleaned) {
 	first := (*h.log.segments.Load())[0].base
 	newest := map[string]int64{}
+	aborted, ended := map[int64]bool{}, map[int64]*modelTxn{} // by the offsets of data and of markers
+	for _, t := range transactions(h.batches) {
+		for _, b := range t.data {
+			aborted[b.BaseOffset()] = t.aborted()
+		}
+		if t.marker != nil {
+			ended[t.marker.BaseOffset()] = t
+		}
+	}
 	for _, b := range h.batches {
+		if b.IsControl() || aborted[b.BaseOffset()] {
+			continue
+		}
 		for r := range b.Records() {
 			if r.Offset >= done.From && r.Offset < done.To {
 				newest[string(r.Key)] = r.Offset
@@ -54,7 +67,7 @@ func (h *history) modelClean(done Cleaned) {
 	// The keys of the batch for which the map had not enough room may be in it all the same: these records stay.
 	beyond := map[string]bool{}
 	for _, b := range h.batches {
-		if b.LastOffset() < done.To {
+		if b.LastOffset() < done.To || b.IsControl() {
 			continue
 		}
 		for r := range b.Records() {
@@ -76,6 +89,14 @@ func (h *history) modelClean(done Cleaned) {
 			model = append(model, b) // retention had removed it, and a crash may bring that back
 			continue
 		}
+		var is batch.Batch
+		if len(got) > 0 && got[0].BaseOffset() == b.BaseOffset() {
+			is, got = got[0], got[1:]
+		}
+		if b.IsControl() {
+			model = h.modelCleanMarker(model, max(first, h.unseen), b, is, ended[b.BaseOffset()])
+			continue
+		}
 		var want []batch.Record
 		tombstone := false
 		horizon, has := b.DeleteHorizon()
@@ -84,14 +105,16 @@ func (h *history) modelClean(done Cleaned) {
 			if at, ok := newest[string(r.Key)]; !keep && (!ok || r.Offset >= at) {
 				keep = r.Value != nil || !has || h.clk.ms < horizon
 			}
+			// What was aborted goes, from all that was rewritten.
+			if aborted[b.BaseOffset()] && (b.LastOffset() < done.To || is == nil || is.Count() == 0) {
+				keep = false
+			} else if aborted[b.BaseOffset()] {
+				keep = true
+			}
 			if keep {
 				r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
 				want = append(want, r)
 			}
-		}
-		var is batch.Batch
-		if len(got) > 0 && got[0].BaseOffset() == b.BaseOffset() {
-			is, got = got[0], got[1:]
 		}
 		switch {
 		case is == nil && slices.ContainsFunc(want, func(r batch.Record) bool { return r.Offset >= done.To || !beyond[string(r.Key)] }):
@@ -144,6 +167,27 @@ func (h *history) modelClean(done Cleaned) {
 			h.t.Errorf("segment %d ends at %d with %d bytes, the next begins at %d", s.base, next, size, segments[i+1].base)
 		}
 	}
+}
+
+// modelCleanMarker adds to the model what a cleaning has left of a marker. It stays as long as there is data of its
+// transaction at or behind first; by which cleaning it goes then, markers.txt shows.
+func (h *history) modelCleanMarker(model []batch.Batch, first int64, b, is batch.Batch, t *modelTxn) []batch.Batch {
+	left := false
+	if t != nil {
+		left = slices.ContainsFunc(model, func(m batch.Batch) bool {
+			return m.BaseOffset() >= first && slices.ContainsFunc(t.data, func(d batch.Batch) bool { return d.BaseOffset() == m.BaseOffset() })
+		})
+	}
+	if left && (is == nil || is.Count() != b.Count()) {
+		h.t.Errorf("the marker at %d is gone, of producer %d, of whose transaction there is data", b.BaseOffset(), b.ProducerID())
+	}
+	if is == nil {
+		return model
+	}
+	if is.LastOffset() != b.LastOffset() || is.LeaderEpoch() != b.LeaderEpoch() || is.ProducerID() != b.ProducerID() {
+		h.t.Errorf("marker at %d has become %d to %d", b.BaseOffset(), is.BaseOffset(), is.LastOffset())
+	}
+	return append(model, is)
 }
 
 // fileBatches reads the batches of all segments, below the start of the log too.

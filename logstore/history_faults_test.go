@@ -89,7 +89,7 @@ func (h *history) attempt() {
 		err = h.log.AppendAsFollower(p)
 	} else {
 		run = append(run, h.build())
-		_, err = h.log.AppendAsLeader(run[0], h.epoch)
+		_, err = h.write(run[0])
 	}
 	if err != nil && !errors.Is(err, kerr.KafkaStorageError) {
 		h.t.Errorf("append: %v", err)
@@ -198,7 +198,7 @@ func (h *history) failOnce() {
 	offline := h.dir.Offline() != nil
 	if offline {
 		h.ran.offline++
-		if err := second(h.log.AppendAsLeader(h.build(), h.epoch)); !errors.Is(err, ErrOffline) {
+		if err := second(h.write(h.build())); !errors.Is(err, ErrOffline) {
 			h.t.Errorf("append to a directory that is offline: %v", err)
 		}
 	}

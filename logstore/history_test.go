@@ -232,13 +232,17 @@ func (h *history) step() {
 	}
 }
 
-// build makes a batch of one to four records, now and then of an idempotent producer.
+// build makes a batch of one to four records, now and then of an idempotent or transactional producer, or a marker.
 func (h *history) build() batch.Batch {
+	if h.rng.IntN(12) == 0 {
+		return h.buildMarker()
+	}
 	w := batch.NewBuilder()
 	n := 1 + h.rng.IntN(4)
-	if h.rng.IntN(3) == 0 {
-		id := h.rng.Int64N(3)
+	if h.rng.IntN(2) == 0 {
+		id := h.rng.Int64N(6)
 		w.ProducerID, w.ProducerEpoch, w.BaseSequence = id, 0, h.sequences[id]
+		w.Transactional = id >= firstTransactional
 		h.sequences[id] += int32(n)
 	}
 	for range n {
@@ -254,19 +258,21 @@ func (h *history) build() batch.Batch {
 
 func (h *history) append() {
 	b := h.build()
-	info, err := h.log.AppendAsLeader(b, h.epoch)
+	info, err := h.write(b)
 	if err != nil {
 		h.t.Errorf("append: %v", err)
 		return
 	}
-	h.note("append %d to %d, epoch %d, producer %d, %d bytes", info.BaseOffset, info.LastOffset, h.epoch, b.ProducerID(), len(b))
+	h.note("append %d to %d, epoch %d, producer %d, transactional %v, control %v, %d bytes",
+		info.BaseOffset, info.LastOffset, h.epoch, b.ProducerID(), b.IsTransactional(), b.IsControl(), len(b))
 	if info.BaseOffset != h.end || info.Duplicate {
 		h.t.Errorf("append got offset %d, duplicate %v; model is at %d", info.BaseOffset, info.Duplicate, h.end)
 	}
 	h.batches = append(h.batches, b)
 	h.end = b.LastOffset() + 1
+	h.markersOnly()
 	h.flushedIfMany()
-	if b.HasProducerID() && h.rng.IntN(3) == 0 {
+	if b.HasProducerID() && !b.IsControl() && h.rng.IntN(3) == 0 {
 		again := slices.Clone(b)
 		again.Stamp(0, -1)
 		dup, err := h.log.AppendAsLeader(again, h.epoch)
@@ -294,6 +300,7 @@ func (h *history) replicate() {
 	if err := h.log.AppendAsFollower(run); err != nil {
 		h.t.Errorf("replicate: %v", err)
 	}
+	h.markersOnly()
 	h.flushedIfMany()
 }
 
@@ -355,6 +362,7 @@ func (h *history) truncate() {
 
 // resequence sets what each producer has to send next.
 func (h *history) resequence() {
+	defer h.markersOnly()
 	clear(h.sequences)
 	if h.unseen > 0 || h.compacted {
 		for _, p := range h.log.Producers() {
@@ -363,7 +371,7 @@ func (h *history) resequence() {
 		return
 	}
 	for _, b := range h.batches {
-		if b.HasProducerID() {
+		if b.HasProducerID() && !b.IsControl() {
 			h.sequences[b.ProducerID()] = b.LastSequence() + 1
 		}
 	}
@@ -470,7 +478,7 @@ func (h *history) adopt(got []batch.Batch, promised int64, o Offsets) {
 	epoch := int32(0)
 	sequences := map[int64]int32{}
 	for _, b := range got {
-		if b.HasProducerID() {
+		if b.HasProducerID() && !b.IsControl() {
 			// What a truncation took away has come back, and what was written instead later goes on behind it. (Replicas see
 			// that by the epochs.)
 			h.ragged = h.ragged || b.BaseSequence() < sequences[b.ProducerID()]
@@ -588,6 +596,7 @@ func (h *history) check() {
 	h.checkTimes(want)
 	h.checkEpochs(want)
 	h.checkProducers()
+	h.checkTxns()
 }
 
 func describe(list []batch.Batch) string {
@@ -661,7 +670,7 @@ func (h *history) checkProducers() {
 		got[p.ProducerID] = p
 	}
 	for _, b := range h.batches {
-		if !b.HasProducerID() || b.LastOffset() < max(h.unseen, (*h.log.segments.Load())[0].base) {
+		if !b.HasProducerID() || b.IsControl() || b.LastOffset() < max(h.unseen, (*h.log.segments.Load())[0].base) {
 			continue
 		}
 		// (Where a crash brought back what retention had removed, a producer that was forgotten in between has begun

@@ -39,7 +39,7 @@ func (l *Log) load(clean bool) error {
 		}
 	}
 	l.listSnapshots(entries)
-	segments, err := l.listSegments(entries)
+	segments, maimed, err := l.listSegments(entries)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,9 @@ func (l *Log) load(clean bool) error {
 	if err := l.loadEpochs(); err != nil {
 		return err
 	}
+	unchecked := int64(math.MaxInt64) // from here on recovery reads the batches
 	if !clean {
+		unchecked = max(l.recoveryPoint.Load(), segments[0].base)
 		if err := l.recover(); err != nil {
 			return err
 		}
@@ -63,6 +65,9 @@ func (l *Log) load(clean bool) error {
 	if clean {
 		if err := l.loadEnd(last); err != nil {
 			return err
+		}
+		if l.damaged {
+			unchecked = last.base
 		}
 	}
 	segments = *l.segments.Load()
@@ -95,8 +100,16 @@ func (l *Log) load(clean bool) error {
 	}
 	l.epochs.truncateFromEnd(end)
 	l.epochs.truncateFromStart(start)
-	if err := l.reloadProducers(); err != nil {
+	if err := l.reloadProducers(unchecked); err != nil {
 		return err
+	}
+	if err := l.checkTxns(); err != nil {
+		return err
+	}
+	for _, s := range maimed {
+		if err := l.replaceTxns(s, clean); err != nil {
+			return err
+		}
 	}
 	for _, s := range segments {
 		s.mu.Lock()
@@ -170,21 +183,28 @@ func (l *Log) writeTopicID() error {
 }
 
 // listSegments makes a segment of each .log, and removes what an interrupted deletion or copy left.
-func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
+//
+// A transaction index on its way out says that the segment was, too, or was replaced. If it is there all the same it may
+// lack its index: it is one of the maimed.
+func (l *Log) listSegments(entries []vfs.Entry) (segments, maimed []*segment, err error) {
 	names := make(map[string]bool, len(entries))
+	out := make(map[int64]bool)
 	for _, e := range entries {
 		if e.IsDir {
 			continue
 		}
 		if strings.HasSuffix(e.Name, deletedSuffix) || strings.HasSuffix(e.Name, cleanedSuffix) || strings.HasSuffix(e.Name, ".tmp") {
+			if base, ok := parseFileName(e.Name, txnIndexSuffix+deletedSuffix); ok {
+				out[base] = true
+				continue // it goes when the index is there again
+			}
 			if err := l.dir.removeIfExists(l.file(e.Name)); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			continue
 		}
 		names[e.Name] = true
 	}
-	var segments []*segment
 	for _, e := range entries {
 		base, ok := parseFileName(e.Name, logSuffix)
 		if !ok || e.IsDir {
@@ -193,7 +213,7 @@ func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
 		s := newSegment(l, l.path, base)
 		info, err := l.dir.fs.Stat(s.path())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.size = min(info.Size, math.MaxInt32)
 		s.modTime = info.ModTime.UnixMilli()
@@ -204,12 +224,30 @@ func (l *Log) listSegments(entries []vfs.Entry) ([]*segment, error) {
 			s.txns = &index{path: s.besides(txnIndexSuffix), width: txnEntryWidth, exists: true}
 		}
 		segments = append(segments, s)
+		if out[base] {
+			maimed = append(maimed, s)
+			delete(out, base)
+		}
+	}
+	for base := range out {
+		if err := l.dir.removeIfExists(fileName(l.path, base, txnIndexSuffix+deletedSuffix)); err != nil {
+			return nil, nil, err
+		}
+	}
+	for name := range names {
+		base, ok := parseFileName(name, txnIndexSuffix)
+		if ok && !names[fileName("", base, logSuffix)] {
+			// The segment is gone; another of that offset must not come by what was aborted there.
+			if err := l.dir.removeIfExists(l.file(name)); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	slices.SortFunc(segments, func(a, b *segment) int { return int(min(1, max(-1, a.base-b.base))) })
 	for i, s := range segments[:max(0, len(segments)-1)] {
 		s.next = segments[i+1].base
 	}
-	return segments, nil
+	return segments, maimed, nil
 }
 
 func (l *Log) loadEpochs() error {
@@ -335,119 +373,4 @@ func (s *segment) rebuildIndexes(cfg *Config) error {
 			return err
 		}
 	}
-}
-
-// reloadProducers rebuilds the producer state: the newest readable snapshot not above the end of the log, and the
-// batches behind it. Called under mu, or before anybody knows the log.
-func (l *Log) reloadProducers() error {
-	end := l.logEnd.Load()
-	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > end; n-- {
-		if err := l.removeSnapshot(l.snapshots[n-1]); err != nil {
-			return err
-		}
-	}
-	from := (*l.segments.Load())[0].base
-	l.producers.reset(from)
-	for len(l.snapshots) > 0 {
-		at := l.snapshots[len(l.snapshots)-1]
-		if at < from {
-			break // of segments that are gone
-		}
-		p, err := vfs.ReadFile(l.dir.fs, fileName(l.path, at, snapshotSuffix), maxSnapshotBytes)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-			return err
-		}
-		var entries []snapshotEntry
-		if err == nil {
-			entries, err = parseSnapshot(p)
-		}
-		if err == nil {
-			l.producers.restore(entries, at, l.dir.nowMs())
-			from = at
-			break
-		}
-		l.logger.Warn("unreadable producer snapshot", "file", fileName(l.path, at, snapshotSuffix), "error", err)
-		if err := l.removeSnapshot(at); err != nil {
-			return err
-		}
-	}
-	l.lastSnapshot = from
-	l.undecide(from) // what has ended behind it comes up again
-	segments := *l.segments.Load()
-	for _, s := range segments[segmentAt(segments, from):] {
-		err := s.scanBatches(from, func(c *cursor, h header) (bool, error) {
-			if h.b.BaseOffset() < from {
-				return true, nil
-			}
-			b := h.b
-			if b.IsControl() {
-				var err error
-				if b, err = c.whole(h); err != nil {
-					return false, err
-				}
-			}
-			if t, ended := l.producers.apply(b); ended {
-				l.decide(t.first, t.last)
-			}
-			return true, nil
-		})
-		if errors.Is(err, kerr.CorruptMessage) {
-			// Damage below the recovery point: readers of these offsets will be told, the others are to be served.
-			l.logger.Error("damaged segment; producer state may lack what lies behind", "error", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	l.producers.end = end
-	l.producers.expire(l.dir.nowMs())
-	l.undecided.Store(l.producers.firstUndecided())
-	return nil
-}
-
-func (l *Log) listSnapshots(entries []vfs.Entry) {
-	for _, e := range entries {
-		if at, ok := parseFileName(e.Name, snapshotSuffix); ok && !e.IsDir {
-			l.snapshots = append(l.snapshots, at)
-		}
-	}
-	slices.Sort(l.snapshots)
-}
-
-// writeSnapshot writes the producer state at its end, unless that is there already. The next flush makes it durable,
-// before the recovery point moves past it. Called under mu.
-func (l *Log) writeSnapshot() error {
-	at := l.producers.end
-	if at == l.lastSnapshot {
-		return nil
-	}
-	name := fileName(l.path, at, snapshotSuffix)
-	f, err := l.dir.fs.Create(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if i, found := slices.BinarySearch(l.snapshots, at); !found {
-		l.snapshots = slices.Insert(l.snapshots, i, at)
-	}
-	l.namesDirty.Store(true)
-	l.unsyncedSnapshots = append(l.unsyncedSnapshots, at)
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(formatSnapshot(l.producers.entries()), 0); err != nil {
-		return err
-	}
-	l.lastSnapshot = at
-	return nil
-}
-
-func (l *Log) removeSnapshot(at int64) error {
-	if i, found := slices.BinarySearch(l.snapshots, at); found {
-		l.snapshots = slices.Delete(l.snapshots, i, i+1)
-	}
-	l.unsyncedSnapshots = slices.DeleteFunc(l.unsyncedSnapshots, func(o int64) bool { return o == at })
-	l.namesDirty.Store(true)
-	return l.dir.removeIfExists(fileName(l.path, at, snapshotSuffix))
 }

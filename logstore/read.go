@@ -160,7 +160,10 @@ func (l *Log) read(r run) (Slice, error) {
 			}
 			if r.committed && sl.n > 0 {
 				// Of these segments: the ones that compaction puts in their place list only what is left of aborted data.
-				if sl.Aborted, err = aborted(segments[at+i:], r.from, sl.upTo); err != nil {
+				err = eachAborted(segments[at+i:], r.from, sl.upTo, func(t txnEntry) {
+					sl.Aborted = append(sl.Aborted, AbortedTxn{ProducerID: t.producerID, FirstOffset: t.first})
+				})
+				if err != nil {
 					sl.Release()
 					if err == errMoved {
 						break
@@ -272,7 +275,7 @@ func (s *segment) locateRecent(from, limit, maxBytes int64) (start, end, upTo in
 	start, end, upTo = s.recent.at(i).pos, s.size, min(s.next, limit)
 	if s.next > limit {
 		if i := s.recent.search(func(b recentBatch) bool { return b.last >= limit }); i < s.recent.n {
-			end = s.recent.at(i).pos
+			end, upTo = s.recent.at(i).pos, s.recent.at(i).base
 		}
 	}
 	if most := start + maxBytes; end > most {

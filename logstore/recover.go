@@ -20,8 +20,8 @@ func (l *Log) recover() error {
 	segments := *l.segments.Load()
 	point := l.recoveryPoint.Load()
 	// A snapshot above the point may be of records that a truncation removed before it removed the snapshot: both
-	// removals may have come undone, or one.
-	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > point; n-- {
+	// removals may have come undone, or one. But where the log begins nothing else says what was before.
+	for n := len(l.snapshots); n > 0 && l.snapshots[n-1] > max(point, segments[0].base); n-- {
 		if err := l.touch(); err != nil {
 			return err
 		}
@@ -96,6 +96,9 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 	if err := errors.Join(s.offsets.truncate(s.fs, anchor.offsets), s.times.truncate(s.fs, anchor.times)); err != nil {
 		return false, err
 	}
+	if err := s.recoverTxns(point); err != nil {
+		return false, err
+	}
 	s.maxTime, s.hasMaxTime = timeEntry{timestamp: batch.NoTimestamp, offset: s.base}, false
 	if err := s.loadMaxTime(); err != nil {
 		return false, err
@@ -148,6 +151,11 @@ func (l *Log) recoverSegment(s *segment, point int64, synced bool) (cut bool, er
 		return false, err
 	}
 	cut = valid < s.size
+	if cut && s.next < point {
+		if err := s.recoverTxns(s.next); err != nil {
+			return false, err
+		}
+	}
 	s.size, s.allocated = valid, valid
 	s.ownFrom = anchor.pos
 	s.unsynced = true

@@ -108,6 +108,7 @@ func (l *Log) deleteOldest(now int64, due func(s *segment, size, upTo int64) (bo
 // that have them open go on. Called under mu.
 func (l *Log) deleteFiles(segments []*segment) error {
 	var gone []string
+	aborted := false
 	out := func(name string) error {
 		renamed, err := l.dir.renameIfExists(name, name+deletedSuffix)
 		if renamed {
@@ -121,25 +122,33 @@ func (l *Log) deleteFiles(segments []*segment) error {
 		if first != nil {
 			continue // one that stays must not stay alone: the next start would find a log with a hole
 		}
-		if err := out(s.path()); err != nil {
-			first = err
+		if first = out(s.path()); first != nil {
+			continue // and it must not lose its indexes
 		}
 		for x := range s.indexes() {
 			if err := out(x.path); err != nil && first == nil {
 				first = err
 			}
+			aborted = aborted || x == s.txns
 		}
 		l.logger.Info("deleted segment", "segment", s.path())
 	}
 	// A snapshot belongs to the segment that begins at its offset; that of the first segment left stays.
-	start := l.logStart.Load()
-	for len(l.snapshots) > 0 && l.snapshots[0] < start && l.snapshots[0] < l.active().base {
+	begins := (*l.segments.Load())[0].base
+	for len(l.snapshots) > 0 && l.snapshots[0] < begins {
 		if err := l.removeSnapshot(l.snapshots[0]); err != nil && first == nil {
 			first = err
 		}
 	}
 	l.namesDirty.Store(true)
 	l.dir.after(l.cfg.Load().FileDeleteDelayMs, func() {
+		if aborted {
+			// A crash that brings a segment back brings back what tells that it lacks its transaction index.
+			if err := l.dir.syncFolder(l.path); err != nil {
+				l.logger.Warn("syncing before deleted segments are removed", "error", err)
+				return
+			}
+		}
 		for _, name := range gone {
 			if err := l.dir.removeIfExists(name); err != nil {
 				l.logger.Warn("removing a deleted segment", "file", name, "error", err)

@@ -64,7 +64,7 @@ func (l *Log) TruncateTo(offset int64) error {
 		return l.failedHalfway("truncate", err)
 	}
 	l.epochs.truncateFromEnd(offset)
-	if err := l.reloadProducers(); err != nil {
+	if err := l.reloadProducers(math.MaxInt64); err != nil {
 		return l.failedHalfway("truncate", err)
 	}
 	return nil

@@ -2,7 +2,10 @@ package logstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+
+	"blumfeld/logstore/vfs"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -84,23 +87,23 @@ func (s *segment) addTxn(e txnEntry) {
 	}
 }
 
-// abortedIn adds to found the aborted transactions of the segment that overlap [from, upTo), in the order of their
+// abortedIn calls visit with the aborted transactions of the segment that overlap [from, upTo), in the order of their
 // markers. complete says that no later segment has any. errMoved says that the segment was cut or removed.
-func (s *segment) abortedIn(from, upTo int64, found []AbortedTxn) (_ []AbortedTxn, complete bool, err error) {
+func (s *segment) abortedIn(from, upTo int64, visit func(txnEntry)) (complete bool, err error) {
 	s.mu.Lock()
 	cut := s.cut
 	if s.removed {
 		s.mu.Unlock()
-		return nil, false, errMoved
+		return false, errMoved
 	}
 	if s.txns == nil {
 		s.mu.Unlock()
-		return found, false, nil
+		return false, nil
 	}
 	v, err := s.txns.view(s.fs)
 	s.mu.Unlock()
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	defer v.release()
 	var entry [txnEntryWidth]byte
@@ -113,7 +116,7 @@ func (s *segment) abortedIn(from, upTo int64, found []AbortedTxn) (_ []AbortedTx
 				return false
 			}
 			if e.first < upTo {
-				found = append(found, AbortedTxn{ProducerID: e.producerID, FirstOffset: e.first})
+				visit(e)
 			}
 			complete = e.stable >= upTo
 			return !complete
@@ -129,17 +132,19 @@ func (s *segment) abortedIn(from, upTo int64, found []AbortedTxn) (_ []AbortedTx
 			err = errMoved
 		}
 	}
-	return found, complete, err
+	return complete, err
 }
 
-// aborted lists the aborted transactions that overlap [from, upTo), which the first of the segments contains (Kafka's
-// LocalLog.collectAbortedTransactions). Their markers may be in any of the segments. errMoved as for abortedIn.
-func aborted(segments []*segment, from, upTo int64) (found []AbortedTxn, err error) {
-	complete := false
-	for i := 0; i < len(segments) && !complete && err == nil; i++ {
-		found, complete, err = segments[i].abortedIn(from, upTo, found)
+// eachAborted calls visit with the aborted transactions that overlap [from, upTo), which the first of the segments
+// contains (Kafka's LocalLog.collectAbortedTransactions). Their markers may be in any of the segments. errMoved as for
+// abortedIn.
+func eachAborted(segments []*segment, from, upTo int64, visit func(txnEntry)) error {
+	for _, s := range segments {
+		if complete, err := s.abortedIn(from, upTo, visit); complete || err != nil {
+			return err
+		}
 	}
-	return found, err
+	return nil
 }
 
 // truncateTxns drops the transactions whose markers are at or behind an offset. Called under mu.
@@ -159,4 +164,126 @@ func (s *segment) truncateTxns(offset int64) error {
 		return err
 	}
 	return s.txns.truncate(s.fs, i+1)
+}
+
+// recoverTxns keeps the transactions whose markers are below the recovery point: these entries are on disk, and what is
+// behind them can be anything. Called under mu.
+func (s *segment) recoverTxns(point int64) error {
+	if s.txns == nil {
+		return nil
+	}
+	p, err := s.txns.all(s.fs)
+	if err != nil {
+		return err
+	}
+	n, last := 0, s.base-1
+	for ; len(p) > 0; p = p[txnEntryWidth:] {
+		e, err := getTxnEntry(p)
+		if err != nil || e.last <= last || e.last >= point {
+			break
+		}
+		n, last = n+1, e.last
+	}
+	return s.txns.truncate(s.fs, n)
+}
+
+// checkTxns looks at the transaction indexes that were found when the log was opened, and makes those anew that cannot be
+// right: of what is missing in them readers would get what was aborted. Nobody knows the log yet.
+func (l *Log) checkTxns() error {
+	for _, s := range *l.segments.Load() {
+		if s.txns == nil || !s.txns.exists {
+			continue
+		}
+		s.mu.Lock()
+		err := s.checkTxns()
+		s.mu.Unlock()
+		if errors.Is(err, kerr.CorruptMessage) {
+			l.logger.Warn("rebuilding a transaction index", "error", err)
+			err = l.rebuildTxns(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *segment) checkTxns() error {
+	x := s.txns
+	if err := x.open(s.fs); err != nil {
+		return err
+	}
+	size, err := x.file.f.Size()
+	if err != nil {
+		return err
+	}
+	if size%txnEntryWidth != 0 {
+		return fmt.Errorf("%s: %d bytes: %w", x.path, size, kerr.CorruptMessage)
+	}
+	v, err := x.view(s.fs)
+	if err != nil {
+		return err
+	}
+	defer v.release()
+	var wrong error
+	last := s.base - 1
+	err = v.each(0, func(p []byte) bool {
+		var e txnEntry
+		if e, wrong = getTxnEntry(p); wrong == nil && (e.last <= last || e.last >= s.next) {
+			wrong = fmt.Errorf("aborted transaction %+v behind %d in a segment that ends at %d: %w", e, last, s.next, kerr.CorruptMessage)
+		}
+		last = e.last
+		return wrong == nil
+	})
+	if err == nil && wrong != nil {
+		err = fmt.Errorf("%s: %w", x.path, wrong)
+	}
+	return err
+}
+
+// replaceTxns makes the transaction index of a segment anew that a crash may have left without, and removes what was on
+// its way out. After a clean stop it is what is left of a segment that was replaced.
+func (l *Log) replaceTxns(s *segment, clean bool) error {
+	if !clean && !s.isRemoved() {
+		s.mu.Lock()
+		s.txnIndex()
+		s.mu.Unlock()
+		if err := l.rebuildTxns(s); err != nil {
+			return err
+		}
+	}
+	return l.dir.removeIfExists(fileName(l.path, s.base, txnIndexSuffix+deletedSuffix))
+}
+
+// rebuildTxns makes a segment's transaction index anew, at once and durably, for nobody will look at it again before it
+// is believed. Which transactions were open where the segment begins, a snapshot says, and the batches behind it.
+func (l *Log) rebuildTxns(s *segment) error {
+	if err := l.touch(); err != nil {
+		return err
+	}
+	state := newProducerState(l.producers.settings)
+	from, err := l.restoreProducers(&state, s.base)
+	if err != nil {
+		return err
+	}
+	var entries []byte
+	err = l.replay(&state, from, s.next, func(in *segment, t endedTxn) error {
+		if in == s && t.aborted {
+			entries = putTxnEntry(entries, t.txnEntry)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.txns.closeFile()
+	path := s.txns.path
+	if len(entries) == 0 {
+		s.txns = nil
+		return l.dir.removeIfExists(path)
+	}
+	s.txns = &index{path: path, width: txnEntryWidth, exists: true}
+	return vfs.WriteFileAtomic(l.dir.fs, l.path, path, entries)
 }

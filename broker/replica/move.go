@@ -235,7 +235,11 @@ func copySome(log, future *logstore.Log, buf []byte) ([]byte, error) {
 	if err != nil {
 		return buf, err
 	}
-	return buf, future.AppendAsFollower(buf)
+	if err := future.AppendAsFollower(buf); err != nil {
+		return buf, err
+	}
+	future.SetHighWatermark(log.Offsets().HighWatermark)
+	return buf, nil
 }
 
 // replaceLog copies what is left, if that is no more than so many bytes and a

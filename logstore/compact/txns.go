@@ -8,49 +8,12 @@ import (
 )
 
 // AbortedTxn is an aborted transaction of a log: its producer's data from FirstOffset up to the marker at LastOffset.
+// LastStable is what the transaction index says besides; it stays as it is.
 type AbortedTxn struct {
 	ProducerID  int64
 	FirstOffset int64
 	LastOffset  int64
-}
-
-// Aborts finds the aborted transactions in a log: it is shown the headers of transactional and control batches in
-// order. The zero value is ready.
-type Aborts struct {
-	open  map[int64]int64 // first offset of each producer's transaction
-	found []AbortedTxn
-}
-
-// Data takes note of a batch that is no control batch.
-func (a *Aborts) Data(b batch.Batch) {
-	if !b.IsTransactional() {
-		return
-	}
-	if a.open == nil {
-		a.open = make(map[int64]int64)
-	}
-	if _, ok := a.open[b.ProducerID()]; !ok {
-		a.open[b.ProducerID()] = b.BaseOffset()
-	}
-}
-
-// Marker takes note of a control batch.
-func (a *Aborts) Marker(b batch.Batch, t batch.ControlType) {
-	if t != batch.Abort && t != batch.Commit {
-		return
-	}
-	if first, ok := a.open[b.ProducerID()]; ok && t == batch.Abort {
-		a.found = append(a.found, AbortedTxn{b.ProducerID(), first, b.LastOffset()})
-	}
-	delete(a.open, b.ProducerID())
-}
-
-// Open is how many transactions have not ended yet.
-func (a *Aborts) Open() int { return len(a.open) }
-
-// Found lists the aborted transactions that end at or behind an offset.
-func (a *Aborts) Found(from int64) []AbortedTxn {
-	return slices.DeleteFunc(slices.Clone(a.found), func(t AbortedTxn) bool { return t.LastOffset < from })
+	LastStable  int64
 }
 
 // Txns follows the transactions of a log while it is read in order from some offset on (Kafka's
