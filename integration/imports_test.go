@@ -27,8 +27,9 @@ var allowed = map[string][]string{
 
 	"controller":           {},
 	"controller/etcd":      {"controller"},
-	"controller/group":     {"controller"},
-	"controller/txn":       {"controller"},
+	"controller/group":     {"controller", "controller/shard"},
+	"controller/shard":     {"controller"}, // what coordinators have in common: the loop, the fence
+	"controller/txn":       {"controller", "controller/shard"},
 	"controller/storetest": {"controller"}, // the contract that every Store passes
 
 	"logstore":           {"logstore/compact", "logstore/vfs", "protocol/batch"},
@@ -77,6 +78,7 @@ var allowedInTests = map[string][]string{
 var forbidden = map[string][]string{
 	"controller":       {"net", "os"},
 	"controller/group": {"net", "os"},
+	"controller/shard": {"net", "os"},
 	"controller/txn":   {"net", "os"},
 	"logstore":         {"net"},
 	"logstore/compact": {"net", "os"},

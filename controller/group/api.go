@@ -146,7 +146,7 @@ type TxnCommitRequest struct {
 
 // TxnGuard stands for the time at which a TxnOffsetCommit began to be verified. The zero value is void.
 type TxnGuard struct {
-	shard   *shard
+	shard   *core
 	markers uint64 // that the shard had taken by then
 }
 

@@ -11,12 +11,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/controller/shard"
 )
 
-// A call is a request on its way through a shard. It is answered exactly once, by answer, by fail, or by handle itself.
+// A call is a request on its way through a shard. It is answered exactly once, by answer, by Fail, or by handle itself.
 type call interface {
-	handle(s *shard)
-	fail(err error)
+	shard.Call
+	handle(s *core)
 }
 
 // An answerer is a call that waits for the store: what step or the shard decided is handed to it after the commit.
@@ -32,22 +34,22 @@ type joinCall struct {
 }
 
 func (c *joinCall) answer(body any) { c.ch <- body.(JoinResponse) }
-func (c *joinCall) fail(err error) {
+func (c *joinCall) Fail(err error) {
 	c.ch <- JoinResponse{Err: err, Generation: -1, MemberID: c.req.MemberID}
 }
-func (c *joinCall) handle(s *shard) {
+func (c *joinCall) handle(s *core) {
 	g, err := s.lookup(c.req.Group)
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	if g == nil {
 		if c.req.MemberID != "" {
-			c.fail(kerr.UnknownMemberID)
+			c.Fail(kerr.UnknownMemberID)
 			return
 		}
 		if s.recovering() {
-			c.fail(kerr.CoordinatorNotAvailable)
+			c.Fail(kerr.CoordinatorNotAvailable)
 			return
 		}
 		g = s.create(c.req.Group)
@@ -62,8 +64,8 @@ type syncCall struct {
 }
 
 func (c *syncCall) answer(body any) { c.ch <- body.(SyncResponse) }
-func (c *syncCall) fail(err error)  { c.ch <- SyncResponse{Err: err} }
-func (c *syncCall) handle(s *shard) {
+func (c *syncCall) Fail(err error)  { c.ch <- SyncResponse{Err: err} }
+func (c *syncCall) handle(s *core) {
 	if g := s.memberGroup(c, c.req.Group); g != nil {
 		s.step(g, syncEvent{c, &c.req})
 	}
@@ -75,8 +77,8 @@ type heartbeatCall struct {
 }
 
 func (c *heartbeatCall) answer(body any) { c.ch <- asError(body) }
-func (c *heartbeatCall) fail(err error)  { c.ch <- err }
-func (c *heartbeatCall) handle(s *shard) {
+func (c *heartbeatCall) Fail(err error)  { c.ch <- err }
+func (c *heartbeatCall) handle(s *core) {
 	if g := s.memberGroup(c, c.req.Group); g != nil {
 		s.step(g, heartbeatEvent{c, &c.req})
 	}
@@ -90,7 +92,7 @@ type leaveCall struct {
 func (c *leaveCall) answer(body any) { c.ch <- body.(LeaveResponse) }
 
 // fail: a group that does not exist is told member by member.
-func (c *leaveCall) fail(err error) {
+func (c *leaveCall) Fail(err error) {
 	if err != kerr.UnknownMemberID {
 		c.ch <- LeaveResponse{Err: err}
 		return
@@ -101,7 +103,7 @@ func (c *leaveCall) fail(err error) {
 	}
 	c.ch <- r
 }
-func (c *leaveCall) handle(s *shard) {
+func (c *leaveCall) handle(s *core) {
 	if g := s.memberGroup(c, c.req.Group); g != nil {
 		s.step(g, leaveEvent{c, &c.req})
 	}
@@ -113,23 +115,23 @@ type commitCall struct {
 }
 
 func (c *commitCall) answer(body any) { c.ch <- CommitResponse{body.([]error)} }
-func (c *commitCall) fail(err error)  { c.ch <- failedCommit(&c.req, err) }
+func (c *commitCall) Fail(err error)  { c.ch <- failedCommit(&c.req, err) }
 
 func failedCommit(r *CommitRequest, err error) CommitResponse {
 	return CommitResponse{slices.Repeat([]error{err}, len(r.Offsets))}
 }
 
-func (c *commitCall) handle(s *shard) {
+func (c *commitCall) handle(s *core) {
 	g, err := s.lookup(c.req.Group)
 	switch {
 	case err != nil:
-		c.fail(err)
+		c.Fail(err)
 		return
 	case g == nil && c.req.Generation >= 0:
-		c.fail(kerr.GroupIDNotFound)
+		c.Fail(kerr.GroupIDNotFound)
 		return
 	case s.recovering():
-		c.fail(kerr.CoordinatorNotAvailable)
+		c.Fail(kerr.CoordinatorNotAvailable)
 		return
 	}
 	created := g == nil
@@ -137,7 +139,7 @@ func (c *commitCall) handle(s *shard) {
 		g = s.create(c.req.Group)
 	}
 	if err := asError(g.step(commitEvent{c, &c.req, false}, s.now)[0].(reply).body); err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	s.schedule(g)
@@ -163,7 +165,7 @@ func (c *commitCall) handle(s *shard) {
 const maxMetadataBytes = 14 << 10
 
 // checkOffsets returns an error or nil for each offset.
-func (s *shard) checkOffsets(list []OffsetToCommit) []error {
+func (s *core) checkOffsets(list []OffsetToCommit) []error {
 	limit := s.c.opts.Config.OffsetMetadataMaxBytes
 	errs := make([]error, len(list))
 	for i, o := range list {
@@ -194,8 +196,8 @@ type deleteOffsetsCall struct {
 }
 
 func (c *deleteOffsetsCall) answer(body any) { c.ch <- DeleteOffsetsResponse{Errs: body.([]error)} }
-func (c *deleteOffsetsCall) fail(err error)  { c.ch <- DeleteOffsetsResponse{Err: err} }
-func (c *deleteOffsetsCall) handle(s *shard) {
+func (c *deleteOffsetsCall) Fail(err error)  { c.ch <- DeleteOffsetsResponse{Err: err} }
+func (c *deleteOffsetsCall) handle(s *core) {
 	g, err := s.lookup(c.req.Group)
 	switch {
 	case err != nil:
@@ -207,7 +209,7 @@ func (c *deleteOffsetsCall) handle(s *shard) {
 		err = g.checkDeleteOffsets()
 	}
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	errs := make([]error, len(c.req.Partitions))
@@ -238,8 +240,8 @@ type deletion struct {
 	ch   chan map[string]error
 }
 
-func (c *deleteCall) answer(body any) { c.fail(asError(body)) }
-func (c *deleteCall) fail(err error) {
+func (c *deleteCall) answer(body any) { c.Fail(asError(body)) }
+func (c *deleteCall) Fail(err error) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	c.all.errs[c.group] = err
@@ -247,18 +249,18 @@ func (c *deleteCall) fail(err error) {
 		c.all.ch <- c.all.errs
 	}
 }
-func (c *deleteCall) handle(s *shard) {
+func (c *deleteCall) handle(s *core) {
 	g, err := s.lookup(c.group)
 	switch {
 	case err != nil:
-		c.fail(err)
+		c.Fail(err)
 	case g == nil:
-		c.fail(kerr.GroupIDNotFound)
+		c.Fail(kerr.GroupIDNotFound)
 	case s.recovering():
-		c.fail(kerr.CoordinatorNotAvailable)
+		c.Fail(kerr.CoordinatorNotAvailable)
 	default:
 		if err := asError(g.step(deleteEvent{c}, s.now)[0].(reply).body); err != nil {
-			c.fail(err)
+			c.Fail(err)
 			return
 		}
 		g.discard()
@@ -274,20 +276,20 @@ func asError(body any) error {
 
 // query reads a shard. Its answer does not wait for the store. failed is called instead if the shard does not answer.
 type query struct {
-	read, failed func(*shard, error)
+	read, failed func(*core, error)
 	done         chan struct{}
 }
 
-func (q *query) handle(s *shard) { q.read(s, nil); close(q.done) }
-func (q *query) fail(err error)  { q.failed(nil, err); close(q.done) }
+func (q *query) handle(s *core) { q.read(s, nil); close(q.done) }
+func (q *query) Fail(err error) { q.failed(nil, err); close(q.done) }
 
 // signal changes a shard; nobody waits for it.
-type signal func(s *shard)
+type signal func(s *core)
 
-func (f signal) handle(s *shard) { f(s) }
-func (f signal) fail(error)      {}
+func (f signal) handle(s *core) { f(s) }
+func (f signal) Fail(error)     {}
 
-func (s *shard) fetchOffsets(r FetchRequest) FetchResponse {
+func (s *core) fetchOffsets(r FetchRequest) FetchResponse {
 	g, err := s.lookup(r.Group)
 	if err != nil {
 		return FetchResponse{Err: err}
@@ -335,7 +337,7 @@ func unstableOffset(topic string, partition int32) CommittedOffset {
 
 // unstable returns the partitions of which a transaction has an offset, or had one until something that is not yet
 // written: what can be read of them is not what it will be.
-func (s *shard) unstable(g *group) map[blockID]slots {
+func (s *core) unstable(g *group) map[blockID]slots {
 	all := g.pendingSlots()
 	add := func(w *work) {
 		for id, some := range w.settled {
@@ -352,7 +354,7 @@ func (s *shard) unstable(g *group) map[blockID]slots {
 	return all
 }
 
-func (s *shard) describe(id string) Description {
+func (s *core) describe(id string) Description {
 	g, err := s.lookup(id)
 	switch {
 	case err != nil:
@@ -373,7 +375,7 @@ func (s *shard) describe(id string) Description {
 	return d
 }
 
-func (s *shard) list(f ListFilter) (list []Listing) {
+func (s *core) list(f ListFilter) (list []Listing) {
 	has := func(filter []string, v string) bool {
 		return len(filter) == 0 || slices.ContainsFunc(filter, func(w string) bool { return strings.EqualFold(v, w) })
 	}
@@ -389,7 +391,7 @@ const classicType = "classic"
 
 // topicsDeleted forgets the offsets of topics. Nobody would say it again, so it outlives a failure of the store: nothing
 // that a group commits later is acknowledged before.
-func (s *shard) topicsDeleted(topics map[string]struct{}) {
+func (s *core) topicsDeleted(topics map[string]struct{}) {
 	for _, g := range s.groups {
 		if g.failed {
 			s.remember(g.id, topics)
@@ -408,7 +410,7 @@ func (s *shard) topicsDeleted(topics map[string]struct{}) {
 	}
 }
 
-func (s *shard) forgetTopics(g *group, topics map[string]struct{}) {
+func (s *core) forgetTopics(g *group, topics map[string]struct{}) {
 	forget := func(block blockID) bool {
 		if _, ok := topics[block.topic]; !ok {
 			return false
@@ -432,7 +434,7 @@ func (s *shard) forgetTopics(g *group, topics map[string]struct{}) {
 }
 
 // topics adds those of which a group has offsets.
-func (s *shard) topics(all map[string]struct{}) {
+func (s *core) topics(all map[string]struct{}) {
 	for _, g := range s.groups {
 		for id := range g.blocks {
 			all[id.topic] = struct{}{}
@@ -446,7 +448,7 @@ func (s *shard) topics(all map[string]struct{}) {
 }
 
 // remember keeps the deletion of topics for when a group that failed has been read again.
-func (s *shard) remember(id string, topics map[string]struct{}) {
+func (s *core) remember(id string, topics map[string]struct{}) {
 	if len(topics) == 0 {
 		return
 	}
@@ -461,7 +463,7 @@ func (s *shard) remember(id string, topics map[string]struct{}) {
 
 // expire forgets offsets whose retention is over, and then groups that are Empty and hold none. Groups with writes
 // under way are left for the next time. A transaction keeps the group, and the offsets of which it has pending ones.
-func (s *shard) expire() {
+func (s *core) expire() {
 	retention := time.Duration(s.c.opts.Config.OffsetsRetentionMs) * time.Millisecond
 	for _, g := range s.groups {
 		if g.failed || g.state == Dead || g.work.queued || s.flight.has(g) {

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/controller"
+	"blumfeld/controller/shard"
 )
 
 // Options of a Coordinator. Store is required.
@@ -39,7 +40,7 @@ const shardCount = 1
 // the store fails the group is read from it again, and meanwhile refuses with CoordinatorNotAvailable.
 type Coordinator struct {
 	opts   Options
-	shards [shardCount]*shard
+	shards [shardCount]*core
 
 	cancel context.CancelFunc // nil before Start
 	ended  sync.WaitGroup
@@ -57,13 +58,10 @@ func New(o Options) *Coordinator {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Coordinator{opts: o}
-	var token [16]byte
-	rand.Read(token[:])
 	for i := range c.shards {
-		c.shards[i] = &shard{
-			c: c, owner: owner{store: o.Store, key: ownerKey(i), token: token[:]},
-			closed: kerr.CoordinatorLoadInProgress, bell: make(chan struct{}, 1),
-			groups: make(map[string]*group), producers: newProducers(), flights: make(chan *flight, 1), landed: make(chan *flight, 1),
+		c.shards[i] = &core{
+			Loop: shard.NewLoop[call, flight](), c: c, owner: shard.NewOwner(o.Store, ownerKey(i)),
+			groups: make(map[string]*group), producers: newProducers(),
 		}
 	}
 	return c
@@ -80,7 +78,7 @@ func newUUID() string {
 // the reading. It is called once; after an error only Close may be.
 func (c *Coordinator) Start(ctx context.Context) error {
 	for _, s := range c.shards {
-		if err := s.owner.take(ctx); err != nil {
+		if err := s.owner.Take(ctx); err != nil {
 			return fmt.Errorf("group: taking over the groups: %w", err)
 		}
 	}
@@ -104,8 +102,8 @@ func (c *Coordinator) Start(ctx context.Context) error {
 		if ms := c.opts.Config.OffsetsRetentionCheckMs; ms > 0 {
 			s.expireAt = now.Add(time.Duration(ms) * time.Millisecond)
 		}
-		s.open()
-		c.ended.Go(func() { s.run(run) })
+		s.Open()
+		c.ended.Go(func() { s.Run(run, s) })
 	}
 	return nil
 }
@@ -118,7 +116,7 @@ func (c *Coordinator) Close() {
 	c.ended.Wait()
 }
 
-func (c *Coordinator) shard(group string) *shard {
+func (c *Coordinator) shard(group string) *core {
 	h := fnv.New32a()
 	h.Write([]byte(group))
 	return c.shards[h.Sum32()%shardCount]
@@ -127,10 +125,10 @@ func (c *Coordinator) shard(group string) *shard {
 // send checks the group id and hands the call to its shard.
 func (c *Coordinator) send(group string, call call) {
 	if group == "" {
-		call.fail(kerr.InvalidGroupID)
+		call.Fail(kerr.InvalidGroupID)
 		return
 	}
-	c.shard(group).send(call)
+	c.shard(group).Send(call)
 }
 
 // Join is JoinGroup. The answer may take as long as the rebalance.
@@ -138,9 +136,9 @@ func (c *Coordinator) Join(r JoinRequest) <-chan JoinResponse {
 	call := &joinCall{req: r, ch: make(chan JoinResponse, 1)}
 	switch {
 	case r.Group == "":
-		call.fail(kerr.InvalidGroupID)
+		call.Fail(kerr.InvalidGroupID)
 	case r.SessionTimeoutMs < c.opts.Config.MinSessionTimeoutMs || r.SessionTimeoutMs > c.opts.Config.MaxSessionTimeoutMs:
-		call.fail(kerr.InvalidSessionTimeout)
+		call.Fail(kerr.InvalidSessionTimeout)
 	default:
 		if r.MemberID == "" {
 			name := r.ClientID
@@ -178,7 +176,7 @@ func (c *Coordinator) Leave(r LeaveRequest) <-chan LeaveResponse {
 // Commit is OffsetCommit. Whether the topics exist is the caller's to check.
 func (c *Coordinator) Commit(r CommitRequest) <-chan CommitResponse {
 	call := &commitCall{r, make(chan CommitResponse, 1)}
-	c.shard(r.Group).send(call) // any group id will do for a simple consumer
+	c.shard(r.Group).Send(call) // any group id will do for a simple consumer
 	return call.ch
 }
 
@@ -206,14 +204,14 @@ func (c *Coordinator) CommitTxn(r TxnCommitRequest) <-chan CommitResponse {
 func (c *Coordinator) EndTxn(r EndTxnRequest) <-chan error {
 	end := &ending{left: len(c.shards), ch: make(chan error, 1)}
 	for _, s := range c.shards {
-		s.send(&endTxnCall{r, end})
+		s.Send(&endTxnCall{r, end})
 	}
 	return end.ch
 }
 
 // FetchOffsets is OffsetFetch for one group: what is stored, read from memory.
 func (c *Coordinator) FetchOffsets(r FetchRequest) (resp FetchResponse) {
-	c.ask(c.shard(r.Group), func(s *shard, err error) {
+	c.ask(c.shard(r.Group), func(s *core, err error) {
 		if resp.Err = err; err == nil {
 			resp = s.fetchOffsets(r)
 		}
@@ -223,7 +221,7 @@ func (c *Coordinator) FetchOffsets(r FetchRequest) (resp FetchResponse) {
 
 // Describe is DescribeGroups for one group; the empty id is one too.
 func (c *Coordinator) Describe(group string) (d Description) {
-	c.ask(c.shard(group), func(s *shard, err error) {
+	c.ask(c.shard(group), func(s *core, err error) {
 		if d = (Description{Err: err, Group: group}); err == nil {
 			d = s.describe(group)
 		}
@@ -234,7 +232,7 @@ func (c *Coordinator) Describe(group string) (d Description) {
 // List is ListGroups, sorted by group.
 func (c *Coordinator) List(f ListFilter) (list []Listing) {
 	for _, s := range c.shards {
-		c.ask(s, func(s *shard, err error) {
+		c.ask(s, func(s *core, err error) {
 			if err == nil {
 				list = append(list, s.list(f)...)
 			}
@@ -246,9 +244,9 @@ func (c *Coordinator) List(f ListFilter) (list []Listing) {
 
 // ask runs read on the goroutine of a shard, which does not wait for the store, and waits for it. read gets an error
 // instead if the shard takes no calls.
-func (c *Coordinator) ask(s *shard, read func(*shard, error)) {
+func (c *Coordinator) ask(s *core, read func(*core, error)) {
 	q := &query{read: read, failed: read, done: make(chan struct{})}
-	s.send(q)
+	s.Send(q)
 	<-q.done
 }
 
@@ -261,7 +259,7 @@ func (c *Coordinator) Delete(groups []string) <-chan map[string]error {
 	}
 	for _, id := range groups {
 		// DeleteGroups is there for groups of any id, the empty one too.
-		c.shard(id).send(&deleteCall{id, all})
+		c.shard(id).Send(&deleteCall{id, all})
 	}
 	return all.ch
 }
@@ -277,7 +275,7 @@ func (c *Coordinator) DeleteOffsets(r DeleteOffsetsRequest) <-chan DeleteOffsets
 func (c *Coordinator) Topics() []string {
 	topics := make(map[string]struct{})
 	for _, s := range c.shards {
-		c.ask(s, func(s *shard, err error) {
+		c.ask(s, func(s *core, err error) {
 			if err == nil {
 				s.topics(topics)
 			}
@@ -293,6 +291,6 @@ func (c *Coordinator) TopicsDeleted(names []string) {
 		topics[n] = struct{}{}
 	}
 	for _, s := range c.shards {
-		s.send(signal(func(s *shard) { s.topicsDeleted(topics) }))
+		s.Send(signal(func(s *core) { s.topicsDeleted(topics) }))
 	}
 }

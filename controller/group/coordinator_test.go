@@ -563,9 +563,9 @@ func TestIdleGroups(t *testing.T) {
 	await(t, c.Leave(LeaveRequest{Group: "g", Members: []LeavingMember{{MemberID: member}}}))
 	cl.pass(c, time.Minute)
 	for _, s := range c.shards {
-		c.ask(s, func(s *shard, err error) {
-			if len(s.alarms) != 0 {
-				t.Errorf("%d alarms", len(s.alarms))
+		c.ask(s, func(s *core, err error) {
+			if s.alarms.Len() != 0 {
+				t.Errorf("%d alarms", s.alarms.Len())
 			}
 		})
 	}

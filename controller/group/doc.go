@@ -5,12 +5,10 @@
 // # Shape
 //
 // A [Coordinator] hands each request to a shard, by a hash of the group id; shardCount says why there are not many.
-// A shard is two goroutines. One owns the groups in memory: it runs their state machines and keeps one heap of
-// alarms for all of them, so that an idle group costs neither goroutine nor timer. It never waits. The other, the
-// writer, has one flight under way: a transaction with the changes of as many groups as fit, or, if a single group's
-// do not fit, several in a row. What comes in meanwhile goes into the next flight; later changes take the place of
-// earlier ones. A reply leaves after the flight that stores what it tells, and so does every later reply about the
-// state of that group.
+// A shard is a [shard.Loop] with a core that owns groups and runs their state machines. A flight is a transaction with the
+// changes of as many groups as fit, or, if a single group's do not fit, several in a row; later changes take the place of
+// earlier ones. A reply leaves after the flight that stores what it tells, and so does every later reply about the state
+// of that group.
 //
 // machine is pure: step(event, now) changes it and returns effects, replies to send and snapshots to store. Offsets are
 // not its business; it says whether a commit is allowed.
@@ -87,9 +85,9 @@
 // offset.metadata.max.bytes each. What a rebalance rewrites: the head and all members; a replaced static member costs
 // two keys.
 //
-// Every transaction is conditional on the modification revision of the shard's ownership key, which Start overwrites.
-// So a Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which
-// is when it next wants to write: until then what it reads from memory may be old. The key's value says whose it is.
+// The ownership key fences the shard (package shard says how); Start overwrites it. So a Coordinator that has been
+// replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out, which is when it next wants to write:
+// until then what it reads from memory may be old.
 //
 // # Transactions
 //

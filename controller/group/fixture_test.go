@@ -28,7 +28,7 @@ func (c *clock) pass(co *Coordinator, d time.Duration) {
 	// Twice: the first may set alarms that are due at once.
 	for range 2 {
 		for _, s := range co.shards {
-			co.ask(s, func(*shard, error) {})
+			co.ask(s, func(*core, error) {})
 		}
 	}
 }
@@ -142,7 +142,7 @@ func rejoin(t testing.TB, c *Coordinator, cl *clock, group, member string) strin
 }
 
 func (c *Coordinator) generation(group string) (n int32) {
-	c.ask(c.shard(group), func(s *shard, err error) {
+	c.ask(c.shard(group), func(s *core, err error) {
 		if g := s.groups[group]; err == nil && g != nil {
 			n = g.machine.generation
 		}

@@ -168,7 +168,7 @@ func TestVanished(t *testing.T) {
 			if d := c.Describe("g"); d.State != "Empty" {
 				t.Errorf("%+v", d)
 			}
-			c.ask(c.shard("g"), func(s *shard, _ error) {
+			c.ask(c.shard("g"), func(s *core, _ error) {
 				g := s.groups["g"]
 				if len(g.members)+len(g.byID)+len(g.pending)+len(g.supported)+len(g.pendingSync)+g.parked != 0 {
 					t.Errorf("left in memory: %+v", g.machine)
@@ -179,9 +179,9 @@ func TestVanished(t *testing.T) {
 			cl.pass(c, time.Hour)
 			cl.pass(c, time.Hour)
 			written(t, c, "g")
-			c.ask(c.shard("g"), func(s *shard, _ error) {
-				if len(s.alarms) != 0 || s.groups["g"] != nil {
-					t.Errorf("%d alarms; left in memory: %+v", len(s.alarms), s.groups["g"])
+			c.ask(c.shard("g"), func(s *core, _ error) {
+				if s.alarms.Len() != 0 || s.groups["g"] != nil {
+					t.Errorf("%d alarms; left in memory: %+v", s.alarms.Len(), s.groups["g"])
 				}
 			})
 		})
@@ -252,7 +252,7 @@ func TestManyProtocols(t *testing.T) {
 	written(t, c, "g")
 	cl.pass(c, time.Hour) // with nothing under way it is forgotten now
 	written(t, c, "g")
-	c.ask(c.shard("g"), func(s *shard, _ error) {
+	c.ask(c.shard("g"), func(s *core, _ error) {
 		if g := s.groups["g"]; g != nil {
 			t.Errorf("%s, %d protocols", g.state, len(g.supported))
 		}

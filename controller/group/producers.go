@@ -80,10 +80,10 @@ func (p *producers) turn(now time.Time) {
 }
 
 // guard is of now.
-func (p *producers) guard(s *shard) TxnGuard { return TxnGuard{s, p.markers} }
+func (p *producers) guard(s *core) TxnGuard { return TxnGuard{s, p.markers} }
 
 // void says whether the transaction of an epoch may have ended since a guard was given out.
-func (p *producers) void(g TxnGuard, s *shard, id int64, epoch int16) bool {
+func (p *producers) void(g TxnGuard, s *core, id int64, epoch int16) bool {
 	if g.shard != s || g.markers < p.forgotten {
 		return true
 	}

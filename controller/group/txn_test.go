@@ -278,7 +278,7 @@ func (p *txnPlay) settle() {
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		busy := false
 		for _, s := range p.c.shards {
-			p.c.ask(s, func(s *shard, err error) {
+			p.c.ask(s, func(s *core, err error) {
 				busy = busy || err == nil && (s.recovering() || s.flight != nil || len(s.queue) > 0)
 			})
 		}

@@ -13,11 +13,11 @@ type beginTxnCall struct {
 	ch         chan BeginTxnResponse
 }
 
-func (c *beginTxnCall) fail(err error) { c.ch <- BeginTxnResponse{Err: err} }
-func (c *beginTxnCall) handle(s *shard) {
+func (c *beginTxnCall) Fail(err error) { c.ch <- BeginTxnResponse{Err: err} }
+func (c *beginTxnCall) handle(s *core) {
 	g, err := s.lookup(c.group)
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	needed := true
@@ -35,8 +35,8 @@ type commitTxnCall struct {
 }
 
 func (c *commitTxnCall) answer(body any) { c.ch <- CommitResponse{body.([]error)} }
-func (c *commitTxnCall) fail(err error)  { c.ch <- failedCommit(&c.req.CommitRequest, err) }
-func (c *commitTxnCall) handle(s *shard) {
+func (c *commitTxnCall) Fail(err error)  { c.ch <- failedCommit(&c.req.CommitRequest, err) }
+func (c *commitTxnCall) handle(s *core) {
 	r := &c.req
 	g, err := s.lookup(r.Group)
 	switch {
@@ -52,7 +52,7 @@ func (c *commitTxnCall) handle(s *shard) {
 		err = s.checkTxn(r)
 	}
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	errs := s.checkOffsets(r.Offsets)
@@ -79,7 +79,7 @@ func (c *commitTxnCall) handle(s *shard) {
 }
 
 // checkTxn says whether the transaction of a commit is still open, as far as can be told from here.
-func (s *shard) checkTxn(r *TxnCommitRequest) error {
+func (s *core) checkTxn(r *TxnCommitRequest) error {
 	if r.ProducerID < 0 {
 		return kerr.InvalidProducerIDMapping
 	}
@@ -93,7 +93,7 @@ func (s *shard) checkTxn(r *TxnCommitRequest) error {
 }
 
 // beginTxn makes the group part of the transaction of a commit.
-func (s *shard) beginTxn(g *group, r *TxnCommitRequest) {
+func (s *core) beginTxn(g *group, r *TxnCommitRequest) {
 	p := s.producers.touch(r.ProducerID, s.now)
 	p.epoch = r.Epoch
 	t := g.txns[r.ProducerID]
@@ -140,17 +140,17 @@ func (e *ending) done(err error) {
 }
 
 func (c *endTxnCall) answer(any)     { c.end.done(nil) }
-func (c *endTxnCall) fail(err error) { c.end.done(err) }
-func (c *endTxnCall) handle(s *shard) {
+func (c *endTxnCall) Fail(err error) { c.end.done(err) }
+func (c *endTxnCall) handle(s *core) {
 	r := &c.req
 	if s.recovering() {
 		// A group that is being read again may have something pending of this producer.
-		c.fail(kerr.CoordinatorNotAvailable)
+		c.Fail(kerr.CoordinatorNotAvailable)
 		return
 	}
 	p := s.producers.touch(r.ProducerID, s.now)
 	if err := p.checkMarker(r); err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	groups := p.groups

@@ -259,7 +259,7 @@ func TestManyTransactions(t *testing.T) {
 		cl.pass(c, producerPause)
 		endTxn(t, c, 1, false)
 	}
-	c.ask(c.shard("g"), func(s *shard, _ error) {
+	c.ask(c.shard("g"), func(s *core, _ error) {
 		if n := len(s.producers.seen) + len(s.producers.before); n != 1 {
 			t.Errorf("%d producers are remembered", n)
 		}
@@ -270,7 +270,7 @@ func TestManyTransactions(t *testing.T) {
 // void.
 func TestProducersForgotten(t *testing.T) {
 	now := time.Unix(0, 0)
-	s := &shard{}
+	s := &core{}
 	p := newProducers()
 	marker := EndTxnRequest{ProducerID: 1, Epoch: 5}
 	open := p.touch(2, now)
@@ -288,7 +288,7 @@ func TestProducersForgotten(t *testing.T) {
 		}
 	}
 	check("at once", true, false)
-	if p.void(early, s, 1, 6) || p.void(early, s, 3, 5) || !p.void(early, &shard{}, 1, 6) || !p.void(TxnGuard{}, s, 9, 0) {
+	if p.void(early, s, 1, 6) || p.void(early, s, 3, 5) || !p.void(early, &core{}, 1, 6) || !p.void(TxnGuard{}, s, 9, 0) {
 		t.Error("guards of others")
 	}
 	p.marked(p.touch(3, now), &EndTxnRequest{ProducerID: 3})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"blumfeld/controller"
+	"blumfeld/controller/shard"
 )
 
 // group is one group of a shard: its machine, the offsets that the store holds, and what is to be written.
@@ -19,7 +20,7 @@ type group struct {
 	stored   map[string]uint64 // members that the store holds, and a hash of their records
 	work     work
 	failed   bool // a write failed: the store is read again, and until then nothing is known of this group
-	alarm    alarm
+	alarm    shard.Alarm[*group]
 }
 
 func (g *group) offset(topic string, partition int32) (committed, bool) {

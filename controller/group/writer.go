@@ -2,27 +2,13 @@ package group
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"blumfeld/controller"
+	"blumfeld/controller/shard"
 )
-
-const (
-	// txnTimeout bounds one transaction, as offsets.commit.timeout.ms by default bounds a commit.
-	txnTimeout = 5 * time.Second
-	// recoveryPause lies between the first attempts to reach a store that fails; it doubles up to maxRecoveryPause.
-	recoveryPause    = 50 * time.Millisecond
-	maxRecoveryPause = 2 * time.Second
-	// txnBytes leaves room for the condition that fences us, in bytes.
-	txnBytes = controller.MaxTxnBytes - 1024
-	// opOverhead is what the store counts for an operation beside key and value, in bytes.
-	opOverhead = 16
-)
-
-var errLost = errors.New("group: another coordinator owns these groups")
 
 // flight is what the writer of a shard does at a time: transactions, one after the other, or, after a failure, reading
 // groups again.
@@ -49,20 +35,18 @@ func (f *flight) entry(g *group) *entry {
 
 func (f *flight) has(g *group) bool { return f.entry(g) != nil }
 
-func opSize(o controller.Op) int { return len(o.Key) + len(o.Value) + opOverhead }
-
 // add puts a group's operations into the flight's one transaction if they fit, or, if they are the first, into as many as
 // it takes. It returns false if they have to wait for the next flight.
 func (f *flight) add(e *entry, ops []controller.Op) bool {
 	n := 0
 	for _, o := range ops {
-		n += opSize(o)
+		n += shard.Size(o)
 	}
 	if len(f.entries) > 0 {
 		for _, o := range f.txns[0] {
-			n += opSize(o)
+			n += shard.Size(o)
 		}
-		if len(f.txns) > 1 || n > txnBytes || len(f.txns[0])+len(ops) > controller.MaxTxnOps {
+		if len(f.txns) > 1 || n > shard.TxnBytes || len(f.txns[0])+len(ops) > controller.MaxTxnOps {
 			return false
 		}
 		f.txns[0] = append(f.txns[0], ops...)
@@ -73,99 +57,54 @@ func (f *flight) add(e *entry, ops []controller.Op) bool {
 	var txn []controller.Op
 	n = 0
 	for _, o := range ops {
-		if len(txn) == controller.MaxTxnOps || len(txn) > 0 && n+opSize(o) > txnBytes {
+		if len(txn) == controller.MaxTxnOps || len(txn) > 0 && n+shard.Size(o) > shard.TxnBytes {
 			f.txns = append(f.txns, txn)
 			txn, n = nil, 0
 		}
 		txn = append(txn, o)
-		n += opSize(o)
+		n += shard.Size(o)
 	}
 	f.txns = append(f.txns, txn)
 	return true
 }
 
-// owner is a shard's hold on its part of the store: every transaction is conditional on the ownership key being as this
-// process last wrote it. Only the writer uses it.
-type owner struct {
-	store controller.Store
-	key   string
-	token []byte // of this Coordinator
-	rev   int64
-}
-
-// take makes this process the owner, whoever was it before.
-func (o *owner) take(ctx context.Context) error {
-	rev, _, err := o.store.Txn(ctx, nil, []controller.Op{controller.Put(o.key, o.token)})
-	o.rev = rev
-	return err
-}
-
-// retake moves the ownership key, so that a transaction of unknown outcome, should it still be on its way, fails. It
-// returns errLost if another process is the owner.
-func (o *owner) retake(ctx context.Context) error {
-	rev, ok, err := o.store.Txn(ctx, []controller.Cond{controller.IfValue(o.key, o.token)}, []controller.Op{controller.Put(o.key, o.token)})
-	if err == nil && !ok {
-		return errLost
+// Fly is [shard.Core]'s.
+func (s *core) Fly(ctx context.Context, f *flight) {
+	if f.reload != nil {
+		f.err = s.recover(ctx, f)
+		return
 	}
-	if err == nil {
-		o.rev = rev
+	for _, ops := range f.txns {
+		if f.err = s.write(ctx, ops); f.err != nil {
+			return
+		}
 	}
-	return err
 }
 
-func (o *owner) txn(ctx context.Context, ops []controller.Op) error {
+func (s *core) write(ctx context.Context, ops []controller.Op) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, shard.StoreTimeout)
 	defer cancel()
-	_, ok, err := o.store.Txn(ctx, []controller.Cond{controller.IfRevision(o.key, o.rev)}, ops)
-	if err == nil && !ok {
-		// Our own retake may have taken place although it seemed to fail: recovery finds out.
-		return errLost
-	}
-	return err
-}
-
-// write is the writer's goroutine: one flight at a time, until flights is closed.
-func (s *shard) write(ctx context.Context) {
-	for f := range s.flights {
-		for _, ops := range f.txns {
-			if f.err = s.owner.txn(ctx, ops); f.err != nil {
-				break
-			}
-		}
-		if f.reload != nil {
-			f.err = s.recover(ctx, f)
-		}
-		s.landed <- f
-	}
+	return s.owner.Txn(ctx, ops)
 }
 
 // recover tries until it has read the groups again, the ownership is lost, or ctx ends.
-func (s *shard) recover(ctx context.Context, f *flight) error {
-	for pause := recoveryPause; ; pause = min(2*pause, maxRecoveryPause) {
-		err := s.reload(ctx, f)
-		if err == nil || errors.Is(err, errLost) || errors.Is(err, controller.ErrClosed) || ctx.Err() != nil {
-			return err
-		}
+func (s *core) recover(ctx context.Context, f *flight) error {
+	warn := func(err error) {
 		s.c.opts.Logger.Warn("groups cannot be read from the metadata store", "groups", len(f.reload), "err", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
 	}
+	return shard.Retry(ctx, warn, func(ctx context.Context) error { return s.reload(ctx, f) })
 }
 
-func (s *shard) reload(ctx context.Context, f *flight) error {
-	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
-	defer cancel()
-	if err := s.owner.retake(ctx); err != nil {
+func (s *core) reload(ctx context.Context, f *flight) error {
+	if err := s.owner.Retake(ctx); err != nil {
 		return err
 	}
 	f.loaded = make(map[string]*group)
 	for _, id := range f.reload {
-		kvs, _, err := s.owner.store.Range(ctx, groupPrefix(id))
+		kvs, _, err := s.c.opts.Store.Range(ctx, groupPrefix(id))
 		if err != nil {
 			return err
 		}

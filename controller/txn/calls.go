@@ -2,12 +2,14 @@ package txn
 
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/controller/shard"
 )
 
-// A call is a request on its way through a shard. It is answered exactly once, by answer, by fail, or by handle itself.
+// A call is a request on its way through a shard. It is answered exactly once, by answer, by Fail, or by handle itself.
 type call interface {
-	handle(s *shard)
-	fail(err error)
+	shard.Call
+	handle(s *core)
 }
 
 // An answerer is a call to which a machine answers.
@@ -24,7 +26,7 @@ func answer(r reply) {
 
 func fail(r reply, err error) {
 	if r.to != nil {
-		r.to.(answerer).fail(err)
+		r.to.(answerer).Fail(err)
 	}
 }
 
@@ -35,13 +37,13 @@ func failAll(list []reply, err error) {
 }
 
 // ask finds the machine of a call and steps it. An id that is not known has no producer ids.
-func (s *shard) ask(c answerer, id string, ev event) {
+func (s *core) ask(c answerer, id string, ev event) {
 	t, err := s.lookup(id)
 	switch {
 	case err != nil:
-		c.fail(err)
+		c.Fail(err)
 	case t == nil:
-		c.fail(kerr.InvalidProducerIDMapping)
+		c.Fail(kerr.InvalidProducerIDMapping)
 	case !s.step(t, ev):
 		s.park(c)
 	}
@@ -53,12 +55,12 @@ type initCall struct {
 }
 
 func (c *initCall) answer(body any) { c.ch <- body.(InitProducerIDResponse) }
-func (c *initCall) fail(err error)  { c.ch <- InitProducerIDResponse{err, noProducerID, noEpoch} }
-func (c *initCall) handle(s *shard) {
+func (c *initCall) Fail(err error)  { c.ch <- InitProducerIDResponse{err, noProducerID, noEpoch} }
+func (c *initCall) handle(s *core) {
 	id := c.req.TransactionalID
 	t, err := s.lookup(id)
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	if t == nil {
@@ -81,8 +83,8 @@ type addCall struct {
 }
 
 func (c *addCall) answer(body any) { c.ch <- asError(body) }
-func (c *addCall) fail(err error)  { c.ch <- err }
-func (c *addCall) handle(s *shard) { s.ask(c, c.req.TransactionalID, addEvent{c, &c.req}) }
+func (c *addCall) Fail(err error)  { c.ch <- err }
+func (c *addCall) handle(s *core)  { s.ask(c, c.req.TransactionalID, addEvent{c, &c.req}) }
 
 func asError(body any) error {
 	err, _ := body.(error)
@@ -95,8 +97,8 @@ type verifyCall struct {
 }
 
 func (c *verifyCall) answer(body any) { c.ch <- body.(VerifyResponse) }
-func (c *verifyCall) fail(err error)  { c.ch <- VerifyResponse{Err: err} }
-func (c *verifyCall) handle(s *shard) { s.ask(c, c.req.TransactionalID, verifyEvent{c, &c.req}) }
+func (c *verifyCall) Fail(err error)  { c.ch <- VerifyResponse{Err: err} }
+func (c *verifyCall) handle(s *core)  { s.ask(c, c.req.TransactionalID, verifyEvent{c, &c.req}) }
 
 type endCall struct {
 	req EndTxnRequest
@@ -104,8 +106,8 @@ type endCall struct {
 }
 
 func (c *endCall) answer(body any) { c.ch <- body.(EndTxnResponse) }
-func (c *endCall) fail(err error)  { c.ch <- EndTxnResponse{err, noProducerID, noEpoch} }
-func (c *endCall) handle(s *shard) { s.ask(c, c.req.TransactionalID, endEvent{c, &c.req}) }
+func (c *endCall) Fail(err error)  { c.ch <- EndTxnResponse{err, noProducerID, noEpoch} }
+func (c *endCall) handle(s *core)  { s.ask(c, c.req.TransactionalID, endEvent{c, &c.req}) }
 
 // markersCall brings the outcome of an attempt to write markers.
 type markersCall struct {
@@ -114,8 +116,8 @@ type markersCall struct {
 	errs    []error
 }
 
-func (c *markersCall) fail(error) {}
-func (c *markersCall) handle(s *shard) {
+func (c *markersCall) Fail(error) {}
+func (c *markersCall) handle(s *core) {
 	if s.txns[c.t.id] == c.t { // it has not been read again since
 		s.step(c.t, markersEvent{c.attempt, c.errs})
 	}
@@ -123,18 +125,18 @@ func (c *markersCall) handle(s *shard) {
 
 // tickCall is a tick that waited for a producer id.
 type tickCall struct {
-	s *shard
+	s *core
 	t *txn
 }
 
-func (c *tickCall) handle(s *shard) {
+func (c *tickCall) handle(s *core) {
 	if s.txns[c.t.id] == c.t {
 		s.tick(c.t)
 	}
 }
 
-// fail: who gives out producer ids cannot now. It is called by the shard itself.
-func (c *tickCall) fail(error) {
+// Fail: who gives out producer ids cannot now. It is called by the shard itself.
+func (c *tickCall) Fail(error) {
 	if c.s.txns[c.t.id] == c.t {
 		c.s.wakeAt(c.t, c.s.now+tickPause)
 	}

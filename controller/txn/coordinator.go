@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/controller"
+	"blumfeld/controller/shard"
 )
 
 // Options of a Coordinator. Store, Markers and NextProducerID are required.
@@ -36,8 +36,8 @@ type Options struct {
 // Coordinator has taken over, with NOT_COORDINATOR. When the store fails, what waits for it gets
 // COORDINATOR_NOT_AVAILABLE, and until all is read again the rest COORDINATOR_LOAD_IN_PROGRESS.
 type Coordinator struct {
-	opts  Options
-	shard *shard // one: doc.go says why
+	opts Options
+	core *core // one: doc.go says why
 
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
@@ -57,34 +57,30 @@ func New(o Options) *Coordinator {
 	c := &Coordinator{opts: o}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.shard = newShard(ctx, &c.opts, func(f func()) { c.ended.Go(f) })
+	c.core = newCore(ctx, &c.opts, func(f func()) { c.ended.Go(f) })
 	return c
 }
 
-func newShard(ctx context.Context, o *Options, spawn func(func())) *shard {
-	token := make([]byte, tokenSize)
-	rand.Read(token)
-	return &shard{
-		opts: o, owner: owner{store: o.Store, key: ownerKey(0), token: token}, ctx: ctx, spawn: spawn,
-		closed: kerr.CoordinatorLoadInProgress, bell: make(chan struct{}, 1), lazyAt: never,
-		flights: make(chan *flight, 1), landed: make(chan *flight, 1),
-		dry: true, // a block of ids is not begun before somebody needs one
+func newCore(ctx context.Context, o *Options, spawn func(func())) *core {
+	return &core{
+		Loop: shard.NewLoop[call, flight](), opts: o, owner: shard.NewOwner(o.Store, ownerKey(0)), ctx: ctx, spawn: spawn,
+		lazyAt: never, dry: true, // a block of ids is not begun before somebody needs one
 	}
 }
 
 // Start takes the transactional ids over from whoever owned them before, reads them, goes on with the transactions that
 // were being completed, and lets requests in. ctx bounds the reading. It is called once; after an error only Close may be.
 func (c *Coordinator) Start(ctx context.Context) error {
-	if err := c.shard.start(ctx); err != nil {
+	if err := c.core.start(ctx); err != nil {
 		return err
 	}
-	c.ended.Go(func() { c.shard.run(c.shard.ctx) })
+	c.ended.Go(func() { c.core.Run(c.core.ctx, c.core) })
 	return nil
 }
 
-// start leaves the shard to its goroutine.
-func (s *shard) start(ctx context.Context) error {
-	if err := s.owner.take(ctx); err != nil {
+// start is what comes before the turns.
+func (s *core) start(ctx context.Context) error {
+	if err := s.owner.Take(ctx); err != nil {
 		return fmt.Errorf("txn: taking over the transactional ids: %w", err)
 	}
 	txns, err := s.read(ctx)
@@ -92,8 +88,8 @@ func (s *shard) start(ctx context.Context) error {
 		return fmt.Errorf("txn: reading the transactional ids: %w", err)
 	}
 	s.now = millis(s.opts.Now())
-	s.base, s.epoch = s.now, s.owner.epoch
-	s.open()
+	s.base, s.epoch = s.now, s.owner.Epoch()
+	s.Open()
 	s.adopt(txns)
 	return nil
 }
@@ -109,11 +105,11 @@ func (c *Coordinator) InitProducerID(r InitProducerIDRequest) <-chan InitProduce
 	call := &initCall{r, make(chan InitProducerIDResponse, 1)}
 	switch {
 	case (r.ProducerID == noProducerID) != (r.Epoch == noEpoch), r.TransactionalID == "":
-		call.fail(kerr.InvalidRequest)
+		call.Fail(kerr.InvalidRequest)
 	case r.TimeoutMs <= 0 || r.TimeoutMs > c.opts.Config.MaxTimeoutMs:
-		call.fail(kerr.InvalidTransactionTimeout)
+		call.Fail(kerr.InvalidTransactionTimeout)
 	default:
-		c.shard.send(call)
+		c.core.Send(call)
 	}
 	return call.ch
 }
@@ -160,19 +156,19 @@ func (c *Coordinator) List(r ListRequest) <-chan ListResponse {
 	if r.Pattern != "" {
 		var err error
 		if call.pattern, err = regexp.Compile(`\A(?:` + r.Pattern + `)\z`); err != nil {
-			call.fail(fmt.Errorf("%w: %v", kerr.InvalidRegularExpression, err))
+			call.Fail(fmt.Errorf("%w: %v", kerr.InvalidRegularExpression, err))
 			return call.ch
 		}
 	}
-	c.shard.send(call)
+	c.core.Send(call)
 	return call.ch
 }
 
 // send checks the transactional id and hands the call on.
 func (c *Coordinator) send(transactionalID string, call call) {
 	if transactionalID == "" {
-		call.fail(kerr.InvalidRequest)
+		call.Fail(kerr.InvalidRequest)
 		return
 	}
-	c.shard.send(call)
+	c.core.Send(call)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"blumfeld/controller"
+	"blumfeld/controller/shard"
 )
 
 // These tests run the Coordinator with its goroutines, on a store in memory, in the time of a synctest bubble.
@@ -473,13 +474,13 @@ func TestViews(t *testing.T) {
 
 // TestDamaged: a record that cannot be read must not be passed over.
 func TestDamaged(t *testing.T) {
-	for _, key := range []string{idKey("id"), ownerKey(0)} {
+	for key, want := range map[string]error{idKey("id"): errMalformed, ownerKey(0): shard.ErrDamaged} {
 		store := controller.NewMemStore()
 		if _, _, err := store.Txn(t.Context(), nil, []controller.Op{controller.Put(key, []byte{9})}); err != nil {
 			t.Fatal(err)
 		}
 		c := New(Options{Store: store, Config: DefaultConfig(), Markers: &leaders{}})
-		if err := c.Start(t.Context()); !errors.Is(err, errMalformed) {
+		if err := c.Start(t.Context()); !errors.Is(err, want) {
 			t.Errorf("%s: %v", key, err)
 		}
 		if r := <-c.EndTxn(EndTxnRequest{5, "id", 1, 0, true}); !errors.Is(r.Err, kerr.CoordinatorLoadInProgress) {

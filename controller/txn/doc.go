@@ -5,11 +5,10 @@
 //
 // # Shape
 //
-// A [Coordinator] hands each request to a shard, which is two goroutines. One owns the transactional ids in memory: it
-// runs their state machines and keeps one heap of alarms for all, so that an idle id costs neither goroutine nor timer. It
-// never waits. The other, the writer, has one flight under way: a transaction of the store with the changes of as many ids
-// as fit. What comes in meanwhile goes into the next. A reply leaves after the flight that stores what it tells. There is
-// one shard, as package group has: each would have a flight of its own, and the store applies one after the other.
+// A [Coordinator] hands each request to a shard: a [shard.Loop] with a core that owns transactional ids and runs their
+// state machines. A flight is a transaction of the store with the changes of as many ids as fit. A reply leaves after the
+// flight that stores what it tells. There is one shard, as package group has: each would have a flight of its own, and the
+// store applies one after the other.
 //
 // machine is pure: step(event, now) changes it and returns effects: replies to send, a record to store, markers to write.
 // Markers are written by a [MarkerWriter], and again until each leader took them.
@@ -65,12 +64,12 @@
 //	txns/owner/<shard>           who writes the ids of a shard, and the coordinator epoch
 //	txns/t/<transactional id>    all about one transactional id
 //
-// Every transaction is conditional on the modification revision of the ownership key, which Start overwrites. So a
-// Coordinator that has been replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out. What it
-// knows may be old by then: so what is granted without a write (a partition that is in the transaction already, a
-// verification, the retry of an end) waits until the store has confirmed the ownership, along with the next flight or by
-// itself; only what it refuses may be wrong, and what Describe and List show. The coordinator epoch goes with every
-// marker; it grows with each owner, and whenever a marker of an earlier attempt may still be on its way.
+// The ownership key fences the shard (package shard says how); Start overwrites it. So a Coordinator that has been
+// replaced writes nothing more, and answers NOT_COORDINATOR as soon as it finds out. What it knows may be old by then:
+// so what is granted without a write (a partition that is in the transaction already, a verification, the retry of an
+// end) waits until the store has confirmed the ownership, along with the next flight or by itself; only what it refuses
+// may be wrong, and what Describe and List show. The coordinator epoch goes with every marker; it grows with each
+// owner, and whenever a marker of an earlier attempt may still be on its way.
 //
 // # What a transaction costs
 //

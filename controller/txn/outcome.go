@@ -29,7 +29,7 @@ type OutcomesResponse struct {
 // lost the transactional id. Nobody else would ever end them.
 func (c *Coordinator) Outcomes(open []OpenTransaction) <-chan OutcomesResponse {
 	call := &outcomesCall{open, make(chan OutcomesResponse, 1)}
-	c.shard.send(call)
+	c.core.Send(call)
 	return call.ch
 }
 
@@ -38,10 +38,10 @@ type outcomesCall struct {
 	ch   chan OutcomesResponse
 }
 
-func (c *outcomesCall) fail(err error) { c.ch <- OutcomesResponse{Err: err} }
-func (c *outcomesCall) handle(s *shard) {
+func (c *outcomesCall) Fail(err error) { c.ch <- OutcomesResponse{Err: err} }
+func (c *outcomesCall) handle(s *core) {
 	if s.unknown() {
-		c.fail(kerr.CoordinatorLoadInProgress)
+		c.Fail(kerr.CoordinatorLoadInProgress)
 		return
 	}
 	owners := make(map[int64][]*txn)

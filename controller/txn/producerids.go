@@ -6,7 +6,7 @@ import "github.com/twmb/franz-go/pkg/kerr"
 const stockSize = 8
 
 // producerID gives out one of the stock.
-func (s *shard) producerID() (id int64, ok bool) {
+func (s *core) producerID() (id int64, ok bool) {
 	if len(s.stock) == 0 {
 		return 0, false
 	}
@@ -16,11 +16,11 @@ func (s *shard) producerID() (id int64, ok bool) {
 }
 
 // park keeps a call until there is a producer id.
-func (s *shard) park(c call) { s.parked = append(s.parked, c) }
+func (s *core) park(c call) { s.parked = append(s.parked, c) }
 
 // refill fetches producer ids, without waiting for them. At first, and after a failure, it does
 // so only for who waits.
-func (s *shard) refill() {
+func (s *core) refill() {
 	n := len(s.parked) + stockSize - len(s.stock)
 	if s.fetching || s.lost || n <= stockSize/2 || s.dry && len(s.parked) == 0 {
 		return
@@ -34,7 +34,7 @@ func (s *shard) refill() {
 				c.ids = append(c.ids, id)
 			}
 		}
-		s.send(c)
+		s.Send(c)
 	})
 }
 
@@ -44,8 +44,8 @@ type idsCall struct {
 	err error
 }
 
-func (c *idsCall) fail(error) {}
-func (c *idsCall) handle(s *shard) {
+func (c *idsCall) Fail(error) {}
+func (c *idsCall) handle(s *core) {
 	s.fetching, s.dry = false, c.err != nil
 	s.stock = append(s.stock, c.ids...)
 	parked := s.parked
@@ -57,7 +57,7 @@ func (c *idsCall) handle(s *shard) {
 		if len(s.stock) == 0 && c.err != nil {
 			// What Kafka says while it has no block of ids. Clients come again.
 			for _, p := range parked[i:] {
-				p.fail(kerr.CoordinatorLoadInProgress)
+				p.Fail(kerr.CoordinatorLoadInProgress)
 			}
 			return
 		}
@@ -65,9 +65,9 @@ func (c *idsCall) handle(s *shard) {
 	}
 }
 
-func (s *shard) failParked(err error) {
+func (s *core) failParked(err error) {
 	for _, p := range s.parked {
-		p.fail(err)
+		p.Fail(err)
 	}
 	s.parked = nil
 }

@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"bytes"
 	"reflect"
 	"testing"
 )
@@ -33,19 +32,6 @@ func FuzzMetadata(f *testing.F) {
 		m.resume(0)
 		m.step(tickEvent{}, 1)
 		m.describe()
-	})
-}
-
-func FuzzOwner(f *testing.F) {
-	f.Add(encodeOwner(make([]byte, tokenSize), 7))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		token, epoch, err := decodeOwner(b)
-		if err != nil {
-			return
-		}
-		if again, e, err := decodeOwner(encodeOwner(token, epoch)); err != nil || e != epoch || !bytes.Equal(again, token) {
-			t.Errorf("%x: %x %d %v", b, again, e, err)
-		}
 	})
 }
 

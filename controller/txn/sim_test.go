@@ -73,10 +73,11 @@ type sim struct {
 
 // node is one life of the coordinator.
 type node struct {
-	s     *sim
-	shard *shard
-	waits []func() bool // for answers
-	dead  bool
+	s      *sim
+	core   *core
+	flight *flight       // that has not begun
+	waits  []func() bool // for answers
+	dead   bool
 }
 
 type message struct {
@@ -184,8 +185,8 @@ func (s *sim) startNode() {
 	n := &node{s: s}
 	opts := s.opts
 	opts.Markers = n
-	n.shard = newShard(s.t.Context(), &opts, func(f func()) { s.post(f) })
-	if err := n.shard.start(s.t.Context()); err != nil {
+	n.core = newCore(s.t.Context(), &opts, func(f func()) { s.post(f) })
+	if err := n.core.start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	s.nodes = append(s.nodes, n)
@@ -212,22 +213,34 @@ func (n *node) crash() {
 
 var errSim = errors.New("sim: the store failed")
 
+// give lets the core have a turn.
+func (n *node) give(landed *flight) {
+	if f := n.core.Turn(landed, n.core.Take(nil)); f != nil {
+		n.flight = f
+	}
+	n.poll()
+}
+
+// next is the flight that waits, if there is one.
+func (n *node) next() *flight {
+	f := n.flight
+	n.flight = nil
+	return f
+}
+
 func (n *node) turn() {
 	s := n.s
-	n.shard.turn(nil)
-	n.poll()
+	n.give(nil)
 	if s.chance(1) && s.rng.IntN(10) == 0 && n == s.nodes[len(s.nodes)-1] {
 		s.counts["replaced"]++
 		s.startNode()
 		return
 	}
-	var f *flight
 	if s.rng.IntN(3) == 0 {
 		return // it takes its time
 	}
-	select {
-	case f = <-n.shard.flights:
-	default:
+	f := n.next()
+	if f == nil {
 		return
 	}
 	fault := 99
@@ -240,19 +253,19 @@ func (n *node) turn() {
 		n.crash()
 		return
 	case fault == 1:
-		n.shard.fly(s.t.Context(), f)
+		n.core.Fly(s.t.Context(), f)
 		s.counts["crash after"]++
 		n.crash()
 		return
 	case fault == 2 && len(f.ops) > 0:
 		// It is on its way, and the process dies or gives up; nobody knows when it arrives.
-		cond, ops := controller.IfRevision(n.shard.owner.key, n.shard.owner.rev), f.ops
+		cond, ops := n.core.owner.Fence(), f.ops
 		dies := s.rng.IntN(2) == 0
 		if dies {
 			n.crash()
 		} else {
 			f.err = errSim
-			n.shard.turn(f)
+			n.give(f)
 			n.land() // the recovery comes first; only then does the write arrive
 		}
 		if _, ok, err := s.store.Txn(s.t.Context(), []controller.Cond{cond}, ops); ok || err != nil {
@@ -264,27 +277,21 @@ func (n *node) turn() {
 		s.counts["lost write"]++
 		f.err = errSim
 	case fault == 4 && len(f.ops) > 0:
-		n.shard.fly(s.t.Context(), f)
+		n.core.Fly(s.t.Context(), f)
 		s.counts["unknown write"]++
 		f.err = errSim
 	default:
-		if !n.shard.fly(s.t.Context(), f) {
-			s.t.Fatal(f.err)
-		}
+		n.core.Fly(s.t.Context(), f)
 	}
-	n.shard.turn(f)
-	n.poll()
+	n.give(f)
 }
 
 // land flies whatever is there.
 func (n *node) land() {
-	select {
-	case f := <-n.shard.flights:
-		n.shard.fly(n.s.t.Context(), f)
-		n.shard.turn(f)
-	default:
+	if f := n.next(); f != nil {
+		n.core.Fly(n.s.t.Context(), f)
+		n.give(f)
 	}
-	n.poll()
 }
 
 func (n *node) poll() {
@@ -293,7 +300,7 @@ func (n *node) poll() {
 
 // ask hands a call to a node, and its answer on.
 func ask[T any](n *node, c call, ch chan T, then func(T)) {
-	n.shard.send(c)
+	n.core.Send(c)
 	n.waits = append(n.waits, func() bool {
 		select {
 		case r := <-ch:
@@ -341,7 +348,7 @@ func (n *node) WriteMarkers(_ context.Context, m Markers, done func([]error)) {
 // check is the end: everybody is gone, and time enough has passed.
 func (s *sim) check() {
 	n := s.nodes[len(s.nodes)-1]
-	for id, t := range n.shard.txns {
+	for id, t := range n.core.txns {
 		if !t.meta.state.idle() || t.busy() {
 			s.t.Errorf("seed %d: %s is left in %s", s.seed, id, describeMachine(t.machine))
 		}

@@ -13,16 +13,16 @@ type describeCall struct {
 	ch chan Description
 }
 
-func (c *describeCall) fail(err error) {
+func (c *describeCall) Fail(err error) {
 	c.ch <- Description{Err: err, ProducerID: noProducerID, Epoch: noEpoch, StartMs: -1}
 }
-func (c *describeCall) handle(s *shard) {
+func (c *describeCall) handle(s *core) {
 	t, err := s.lookup(c.id)
 	if err == nil && (t == nil || t.dying || t.meta.epoch == noEpoch) {
 		err = kerr.TransactionalIDNotFound
 	}
 	if err != nil {
-		c.fail(err)
+		c.Fail(err)
 		return
 	}
 	c.ch <- t.describe()
@@ -42,10 +42,10 @@ type listCall struct {
 	ch      chan ListResponse
 }
 
-func (c *listCall) fail(err error) { c.ch <- ListResponse{Err: err} }
-func (c *listCall) handle(s *shard) {
+func (c *listCall) Fail(err error) { c.ch <- ListResponse{Err: err} }
+func (c *listCall) handle(s *core) {
 	if s.unknown() {
-		c.fail(kerr.CoordinatorLoadInProgress)
+		c.Fail(kerr.CoordinatorLoadInProgress)
 		return
 	}
 	var out ListResponse

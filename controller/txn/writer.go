@@ -2,22 +2,9 @@ package txn
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"blumfeld/controller"
-)
-
-const (
-	// storeTimeout bounds one use of the store.
-	storeTimeout = 5 * time.Second
-	// recoveryPause lies between the first attempts to reach a store that fails; it doubles up to maxRecoveryPause.
-	recoveryPause    = 50 * time.Millisecond
-	maxRecoveryPause = 2 * time.Second
-	// txnBytes leaves room for the condition that fences us, in bytes.
-	txnBytes = controller.MaxTxnBytes - 1024
-	// opOverhead is what the store counts for an operation beside key and value, in bytes.
-	opOverhead = 16
+	"blumfeld/controller/shard"
 )
 
 // flight is what the writer of a shard does at a time: one transaction; or, after a doubt, moving the ownership key; or,
@@ -47,8 +34,8 @@ func (f *flight) add(t *txn) bool {
 	if t.change.meta != nil {
 		op = controller.Put(t.key, t.change.meta.encode())
 	}
-	n := len(op.Key) + len(op.Value) + opOverhead
-	if len(f.ops) > 0 && (len(f.ops) == controller.MaxTxnOps || f.bytes+n > txnBytes) {
+	n := shard.Size(op)
+	if len(f.ops) > 0 && (len(f.ops) == controller.MaxTxnOps || f.bytes+n > shard.TxnBytes) {
 		return false
 	}
 	f.ops = append(f.ops, op)
@@ -57,58 +44,40 @@ func (f *flight) add(t *txn) bool {
 	return true
 }
 
-// write is the writer's goroutine: one flight at a time, until flights is closed.
-func (s *shard) write(ctx context.Context) {
-	for f := range s.flights {
-		pause := recoveryPause
-		for !s.fly(ctx, f) {
-			s.opts.Logger.Warn("transactional ids cannot be read from the metadata store", "err", f.err)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			pause = min(2*pause, maxRecoveryPause)
-		}
-		s.landed <- f
+// Fly is [shard.Core]'s. After a failure there is no other way than to read.
+func (s *core) Fly(ctx context.Context, f *flight) {
+	if f.reload {
+		f.err = shard.Retry(ctx, s.warn, func(ctx context.Context) error { return s.load(ctx, f) }, errMalformed)
+		return
 	}
-}
-
-// fly returns false if the flight has to be tried again: after a failure there is no other way than to read.
-func (s *shard) fly(ctx context.Context, f *flight) bool {
-	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, shard.StoreTimeout)
 	defer cancel()
-	switch {
-	case f.reload:
-		f.err = s.load(bounded, f)
-		return f.err == nil || final(f.err) || ctx.Err() != nil
-	case f.retake:
-		f.err = s.owner.retake(bounded)
-		f.epoch = s.owner.epoch
-	default:
-		f.err = s.owner.txn(bounded, f.ops)
+	if f.retake {
+		f.err = s.owner.Retake(ctx)
+		f.epoch = s.owner.Epoch()
+	} else {
+		f.err = s.owner.Txn(ctx, f.ops)
 	}
-	return true
 }
 
-// final says whether trying again is of no use.
-func final(err error) bool {
-	return errors.Is(err, errLost) || errors.Is(err, errMalformed) || errors.Is(err, controller.ErrClosed)
+func (s *core) warn(err error) {
+	s.opts.Logger.Warn("transactional ids cannot be read from the metadata store", "err", err)
 }
 
 // load moves the ownership key and reads what the store holds. Damaged values are an error: a transaction that was
 // silently lost would keep a last stable offset where it is for ever.
-func (s *shard) load(ctx context.Context, f *flight) error {
-	if err := s.owner.retake(ctx); err != nil {
+func (s *core) load(ctx context.Context, f *flight) error {
+	if err := s.owner.Retake(ctx); err != nil {
 		return err
 	}
-	f.epoch = s.owner.epoch
+	f.epoch = s.owner.Epoch()
 	var err error
 	f.txns, err = s.read(ctx)
 	return err
 }
 
-func (s *shard) read(ctx context.Context) (map[string]*txn, error) {
-	kvs, _, err := s.owner.store.Range(ctx, idsPrefix)
+func (s *core) read(ctx context.Context) (map[string]*txn, error) {
+	kvs, _, err := s.opts.Store.Range(ctx, idsPrefix)
 	if err != nil {
 		return nil, err
 	}

@@ -1,15 +1,15 @@
 package txn
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"blumfeld/controller/shard"
 )
 
 // lazyPause is how long a completed transaction may wait for a flight that carries its record along, in milliseconds.
@@ -21,25 +21,21 @@ type txn struct {
 	key    string
 	change *persist // waits for a flight; nil: nothing does
 	isLazy bool     // it is in the shard's list of lazy ones
-	alarm  alarm
+	alarm  shard.Alarm[*txn]
 }
 
-// shard owns the transactional ids that fall to it. Its goroutine alone touches them and never waits for the store: that
-// is what the writer's goroutine is for, which has one flight at a time. Whatever comes in meanwhile goes into the next.
-type shard struct {
+// core owns the transactional ids of a shard. It never waits for the store: that is what flights are for, of which one is
+// under way at a time. Whatever comes in meanwhile goes into the next.
+type core struct {
+	*shard.Loop[call, flight]
 	opts  *Options
-	owner owner           // the writer's
+	owner *shard.Owner    // the writer's
 	ctx   context.Context // ends with the Coordinator
 	spawn func(func())    // runs a goroutine that the Coordinator waits for
 
-	mu     sync.Mutex
-	inbox  []call
-	closed error // why no more calls are taken; nil: they are
-	bell   chan struct{}
-
 	txns   map[string]*txn
 	base   int64 // from which intervals are counted
-	alarms alarmHeap
+	alarms shard.Alarms[*txn]
 	queue  []*txn  // with a change that is waited for
 	lazy   []*txn  // with a change that is not, or no more
 	unsure []reply // to be confirmed
@@ -56,9 +52,6 @@ type shard struct {
 	parked   []call  // that wait for one
 	fetching bool
 	dry      bool // the last fetch failed, or there was none
-
-	flights chan *flight
-	landed  chan *flight
 }
 
 type heldMarkers struct {
@@ -66,94 +59,35 @@ type heldMarkers struct {
 	send sendMarkers
 }
 
-func (s *shard) config() *Config           { return &s.opts.Config }
-func (s *shard) transactionVersion() int16 { return s.opts.TransactionVersion() }
+func (s *core) config() *Config           { return &s.opts.Config }
+func (s *core) transactionVersion() int16 { return s.opts.TransactionVersion() }
 
-// send hands a call over, or fails it.
-func (s *shard) send(c call) {
-	s.mu.Lock()
-	err := s.closed
-	if err == nil {
-		s.inbox = append(s.inbox, c)
-	}
-	s.mu.Unlock()
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	select {
-	case s.bell <- struct{}{}:
-	default:
-	}
-}
-
-// open lets calls in.
-func (s *shard) open() {
-	s.mu.Lock()
-	s.closed = nil
-	s.mu.Unlock()
-}
-
-func (s *shard) run(ctx context.Context) {
-	var writer sync.WaitGroup
-	writer.Go(func() { s.write(ctx) })
-	defer writer.Wait()
-	defer s.end()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		var f *flight
-		select {
-		case <-ctx.Done():
-			return
-		case f = <-s.landed:
-		case <-s.bell:
-		case <-timer.C:
-		}
-		if ctx.Err() != nil {
-			// A flight that Close cut off has landed with an error that is not the store's.
-			return
-		}
-		s.turn(f)
-		timer.Reset(s.untilNext())
-	}
-}
-
-// turn takes back what the writer has done, handles what has come in, and gives the writer what is to be written.
-func (s *shard) turn(f *flight) {
+// Turn is [shard.Core]'s.
+func (s *core) Turn(landed *flight, came []call) *flight {
 	s.now = millis(s.opts.Now())
-	if f != nil {
-		s.land(f)
+	if landed != nil {
+		s.land(landed)
 	}
-	s.mu.Lock()
-	batch := s.inbox
-	s.inbox = nil
-	s.mu.Unlock()
-	for _, c := range batch {
+	for _, c := range came {
 		s.handle(c)
 	}
 	s.fire()
 	s.refill()
-	s.takeOff()
+	return s.takeOff()
 }
 
-func (s *shard) handle(c call) {
+func (s *core) handle(c call) {
 	if s.lost {
-		c.fail(kerr.NotCoordinator)
+		c.Fail(kerr.NotCoordinator)
 		return
 	}
 	c.handle(s)
 }
 
-// end fails everything that waits.
-func (s *shard) end() {
-	close(s.flights)
-	s.mu.Lock()
-	rest := s.inbox
-	s.closed, s.inbox = kerr.NotCoordinator, nil
-	s.mu.Unlock()
-	for _, c := range rest {
-		c.fail(kerr.NotCoordinator)
+// End fails everything that waits.
+func (s *core) End(came []call) {
+	for _, c := range came {
+		c.Fail(kerr.NotCoordinator)
 	}
 	if s.flight != nil {
 		failAll(s.flight.replies, kerr.NotCoordinator)
@@ -163,7 +97,7 @@ func (s *shard) end() {
 }
 
 // drop forgets all ids, and answers who waits for the store.
-func (s *shard) drop(err error) {
+func (s *core) drop(err error) {
 	for _, t := range s.txns {
 		if t.busy() {
 			fail(t.owed, err)
@@ -171,38 +105,39 @@ func (s *shard) drop(err error) {
 	}
 	failAll(s.unsure, err)
 	s.unsure = nil
-	s.txns, s.queue, s.lazy, s.held, s.alarms, s.lazyAt = nil, nil, nil, nil, nil, never
+	s.txns, s.queue, s.lazy, s.held, s.lazyAt = nil, nil, nil, nil, never
+	s.alarms = shard.Alarms[*txn]{}
 }
 
-func (s *shard) untilNext() time.Duration {
+// Wait is [shard.Core]'s.
+func (s *core) Wait() time.Duration {
 	at := s.lazyAt
 	if s.flight != nil {
 		at = never // landing comes first
 	}
-	if len(s.alarms) > 0 {
-		at = min(at, s.alarms[0].at)
+	if next, ok := s.alarms.Next(); ok {
+		at = min(at, millis(next))
 	}
 	const long = int64(time.Hour / time.Millisecond)
 	return time.Duration(min(max(at-millis(s.opts.Now()), 0), long)) * time.Millisecond
 }
 
 // fire wakes the ids whose time has come.
-func (s *shard) fire() {
-	for len(s.alarms) > 0 && s.alarms[0].at <= s.now {
-		t := heap.Pop(&s.alarms).(*alarm).t
+func (s *core) fire() {
+	now := time.UnixMilli(s.now)
+	for t, ok := s.alarms.Due(now); ok; t, ok = s.alarms.Due(now) {
 		s.tick(t)
 	}
 }
 
-func (s *shard) tick(t *txn) {
+func (s *core) tick(t *txn) {
 	if !s.step(t, tickEvent{}) {
 		s.park(&tickCall{s, t})
 	}
 }
 
-// schedule keeps an id's alarm no later than its machine wants. One that is too early only costs a tick, and spares moving
-// it with every transaction.
-func (s *shard) schedule(t *txn) {
+// schedule wakes the id when its machine wants. It does with every transaction, and the alarm need not move.
+func (s *core) schedule(t *txn) {
 	at, interval := t.wake()
 	if at == never {
 		return
@@ -214,19 +149,10 @@ func (s *shard) schedule(t *txn) {
 	s.wakeAt(t, at)
 }
 
-func (s *shard) wakeAt(t *txn, at int64) {
-	switch a := &t.alarm; {
-	case !a.set:
-		*a = alarm{t: t, at: at, set: true}
-		heap.Push(&s.alarms, a)
-	case at < a.at:
-		a.at = at
-		heap.Fix(&s.alarms, a.index)
-	}
-}
+func (s *core) wakeAt(t *txn, at int64) { s.alarms.Set(&t.alarm, t, time.UnixMilli(at)) }
 
 // lookup returns nil if the id is not known.
-func (s *shard) lookup(id string) (*txn, error) {
+func (s *core) lookup(id string) (*txn, error) {
 	if s.unknown() {
 		return nil, kerr.CoordinatorLoadInProgress
 	}
@@ -234,10 +160,10 @@ func (s *shard) lookup(id string) (*txn, error) {
 }
 
 // unknown: the store is being read.
-func (s *shard) unknown() bool { return s.failed || s.flight != nil && s.flight.reload }
+func (s *core) unknown() bool { return s.failed || s.flight != nil && s.flight.reload }
 
 // step returns false if the machine needs a producer id first.
-func (s *shard) step(t *txn, ev event) bool {
+func (s *core) step(t *txn, ev event) bool {
 	for _, e := range t.step(ev, s.now) {
 		if _, ok := e.(needProducerID); ok {
 			return false
@@ -248,7 +174,7 @@ func (s *shard) step(t *txn, ev event) bool {
 	return true
 }
 
-func (s *shard) apply(t *txn, e effect) {
+func (s *core) apply(t *txn, e effect) {
 	switch e := e.(type) {
 	case persist:
 		t.change = &e
@@ -270,15 +196,13 @@ func (s *shard) apply(t *txn, e effect) {
 	case doubted:
 		s.doubt = true
 	case removed:
-		if t.alarm.set {
-			heap.Remove(&s.alarms, t.alarm.index)
-		}
+		s.alarms.Clear(&t.alarm)
 		delete(s.txns, t.id)
 	}
 }
 
 // sendHeld sends markers unless the coordinator epoch is about to change.
-func (s *shard) sendHeld() {
+func (s *core) sendHeld() {
 	if s.doubt || s.flight != nil && s.flight.retake {
 		return
 	}
@@ -288,15 +212,15 @@ func (s *shard) sendHeld() {
 		m := h.send.markers
 		m.CoordinatorEpoch = s.epoch
 		s.opts.Markers.WriteMarkers(s.ctx, m, func(errs []error) {
-			s.send(&markersCall{h.t, h.send.attempt, errs})
+			s.Send(&markersCall{h.t, h.send.attempt, errs})
 		})
 	}
 }
 
-// takeOff gives the writer what waits, unless it is busy.
-func (s *shard) takeOff() {
+// takeOff returns what waits to be written, unless something is being written already.
+func (s *core) takeOff() *flight {
 	if s.flight != nil || s.lost {
-		return
+		return nil
 	}
 	f := &flight{}
 	switch {
@@ -317,12 +241,12 @@ func (s *shard) takeOff() {
 			}
 		}
 		if len(f.entries) == 0 && len(s.unsure) == 0 {
-			return
+			return nil
 		}
 		f.replies, s.unsure = s.unsure, nil
 	}
 	s.flight = f
-	s.flights <- f
+	return f
 }
 
 // fill puts changes into the flight and returns what has no room. An id whose change has gone already is in the list for
@@ -341,10 +265,10 @@ func (f *flight) fill(list []*txn) (rest []*txn, full bool) {
 }
 
 // land takes back what the writer has done.
-func (s *shard) land(f *flight) {
+func (s *core) land(f *flight) {
 	s.flight = nil
 	switch {
-	case f.err != nil && (f.reload || errors.Is(f.err, errLost) && f.retake):
+	case f.err != nil && (f.reload || errors.Is(f.err, shard.ErrLost) && f.retake):
 		s.opts.Logger.Error("transactional ids are no longer coordinated here", "err", f.err)
 		s.lose()
 	case f.err != nil:
@@ -371,7 +295,7 @@ func (s *shard) land(f *flight) {
 }
 
 // adopt begins with what the store holds.
-func (s *shard) adopt(txns map[string]*txn) {
+func (s *core) adopt(txns map[string]*txn) {
 	s.txns = txns
 	for _, id := range slices.Sorted(maps.Keys(txns)) { // in an order, so that a simulation can be replayed
 		t := txns[id]
@@ -383,7 +307,7 @@ func (s *shard) adopt(txns map[string]*txn) {
 }
 
 // lose gives everything up.
-func (s *shard) lose() {
+func (s *core) lose() {
 	s.lost = true
 	s.drop(kerr.NotCoordinator)
 	s.failParked(kerr.NotCoordinator)
