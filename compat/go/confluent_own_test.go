@@ -22,6 +22,8 @@ func confluentOwn(t *testing.T, c confluent) {
 		"no_reset":            confluentNoReset,
 		"cooperative_sticky":  confluentCooperative,
 		"fenced_member":       confluentFenced,
+		"transaction_offsets": confluentTransactionOffsets,
+		"transaction_codes":   confluentTransactionCodes,
 		"admin_cluster":       confluentCluster,
 		"admin_topics":        confluentTopics,
 		"admin_configs":       confluentConfigs,

@@ -13,6 +13,7 @@ func TestConfluent(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	transactions(t, c)
 	confluentOwn(t, c)
 }
 
@@ -171,7 +172,12 @@ type confluentReader struct {
 
 func (c confluent) read(t *testing.T, topic string, partition int32, from int64) reader {
 	t.Helper()
-	r := &confluentReader{consumer: c.consumer(t), topic: topic, part: partition}
+	return c.readWith(t, topic, partition, from)
+}
+
+func (c confluent) readWith(t *testing.T, topic string, partition int32, from int64, settings ...kafka.ConfigMap) reader {
+	t.Helper()
+	r := &confluentReader{consumer: c.consumer(t, settings...), topic: topic, part: partition}
 	must(t, r.consumer.Assign([]kafka.TopicPartition{r.at(partition, kafka.Offset(from))}))
 	return r
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// franzAdmin are the cases of kadm, nearly all of what it can ask of a broker
-// without transactions.
+// franzAdmin are the cases of kadm, nearly all of what it can ask of a broker.
 func franzAdmin(t *testing.T, c franz) {
 	for name, f := range map[string]func(*testing.T, franz, *kadm.Client){
 		"admin_cluster":           kadmCluster,
@@ -29,6 +28,7 @@ func franzAdmin(t *testing.T, c franz) {
 		"admin_remove_members":    kadmRemoveMembers,
 		"admin_log_dirs":          kadmLogDirs,
 		"admin_producers":         kadmProducers,
+		"admin_transactions":      kadmTransactions,
 		"admin_acls":              kadmACLs,
 		"admin_quotas":            kadmQuotas,
 		"admin_scram":             kadmSCRAM,

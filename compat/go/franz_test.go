@@ -15,6 +15,8 @@ func TestFranz(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	transactions(t, c)
+	run(t, "transact_session", func(t *testing.T) { franzTransactSession(t, c) })
 	franzAdmin(t, c)
 }
 
@@ -47,13 +49,9 @@ func (f franz) createTopic(t *testing.T, topic string, partitions int) {
 
 func (f franz) produce(t *testing.T, topic string, how writing, records ...record) error {
 	t.Helper()
-	codec := map[string]kgo.CompressionCodec{
-		"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
-		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
-	}[how.codec]
 	options := []kgo.Opt{
 		kgo.AllowAutoTopicCreation(), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(codec), kgo.ProducerBatchMaxBytes(5 << 20),
+		kgo.ProducerBatchCompression(franzCodec(how.codec)), kgo.ProducerBatchMaxBytes(5 << 20),
 	}
 	switch how.acks {
 	case "none":
@@ -74,6 +72,13 @@ func (f franz) produce(t *testing.T, topic string, how writing, records ...recor
 		out = append(out, k)
 	}
 	return cl.ProduceSync(within(t), out...).FirstErr()
+}
+
+func franzCodec(name string) kgo.CompressionCodec {
+	return map[string]kgo.CompressionCodec{
+		"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
+		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	}[name]
 }
 
 func fromFranz(r *kgo.Record) record {
@@ -111,7 +116,13 @@ type franzReader struct {
 
 func (f franz) read(t *testing.T, topic string, partition int32, from int64) reader {
 	t.Helper()
-	cl := f.dial(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
+	return f.readWith(t, topic, partition, from)
+}
+
+func (f franz) readWith(t *testing.T, topic string, partition int32, from int64, options ...kgo.Opt) reader {
+	t.Helper()
+	at := map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}
+	cl := f.dial(t, append(options, kgo.ConsumePartitions(at))...)
 	return &franzReader{cl: cl, topic: topic, part: partition}
 }
 

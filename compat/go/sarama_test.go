@@ -14,6 +14,8 @@ func TestSarama(t *testing.T) {
 	common(t, c)
 	run(t, "idempotent_producer", func(t *testing.T) { idempotent(t, c) })
 	run(t, "pause", func(t *testing.T) { pause(t, c) })
+	transactions(t, c)
+	run(t, "transaction_offsets", func(t *testing.T) { saramaTransactionOffsets(t, c) })
 	saramaOwn(t, c)
 	saramaAdmin(t, c)
 }
@@ -76,6 +78,13 @@ func (c saramaClient) createTopic(t *testing.T, topic string, partitions int) {
 	})
 }
 
+func saramaCodec(name string) sarama.CompressionCodec {
+	return map[string]sarama.CompressionCodec{
+		"": sarama.CompressionNone, "none": sarama.CompressionNone, "gzip": sarama.CompressionGZIP,
+		"snappy": sarama.CompressionSnappy, "lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
+	}[name]
+}
+
 func toSarama(topic string, r record) *sarama.ProducerMessage {
 	m := &sarama.ProducerMessage{Topic: topic, Partition: r.partition, Timestamp: r.time}
 	if r.key != nil {
@@ -105,10 +114,7 @@ func (c saramaClient) produce(t *testing.T, topic string, how writing, records .
 	config.Producer.RequiredAcks = map[string]sarama.RequiredAcks{
 		"": sarama.WaitForAll, "all": sarama.WaitForAll, "one": sarama.WaitForLocal, "none": sarama.NoResponse,
 	}[how.acks]
-	config.Producer.Compression = map[string]sarama.CompressionCodec{
-		"": sarama.CompressionNone, "none": sarama.CompressionNone, "gzip": sarama.CompressionGZIP,
-		"snappy": sarama.CompressionSnappy, "lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
-	}[how.codec]
+	config.Producer.Compression = saramaCodec(how.codec)
 	if how.idempotent {
 		config.Producer.Idempotent = true
 		config.Net.MaxOpenRequests = 1 // sarama insists
@@ -152,7 +158,12 @@ type saramaReader struct {
 
 func (c saramaClient) read(t *testing.T, topic string, partition int32, from int64) reader {
 	t.Helper()
-	consumer, err := sarama.NewConsumerFromClient(c.dial(t, c.config()))
+	return c.readWith(t, c.config(), topic, partition, from)
+}
+
+func (c saramaClient) readWith(t *testing.T, config *sarama.Config, topic string, partition int32, from int64) reader {
+	t.Helper()
+	consumer, err := sarama.NewConsumerFromClient(c.dial(t, config))
 	must(t, err)
 	r := &saramaReader{consumer: consumer, topic: topic, part: partition}
 	r.pc, err = consumer.ConsumePartition(topic, partition, from)
