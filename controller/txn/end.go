@@ -45,7 +45,7 @@ func (m *machine) endOld(r *EndTxnRequest, now int64) (next *metadata, answer En
 		return m.meta.prepare(prepared(r.Commit), 0, noProducerID, now), answer, nil
 	case s == CompleteCommit && r.Commit || s == CompleteAbort && !r.Commit:
 		return nil, answer, nil
-	case s == prepared(r.Commit):
+	case s.preparing(): // whatever is asked for: the decision stands and its markers are on their way
 		return nil, answer, kerr.ConcurrentTransactions
 	default:
 		return nil, answer, kerr.InvalidTxnState
@@ -61,28 +61,18 @@ func (m *machine) endNew(r *EndTxnRequest, now int64) (next *metadata, answer En
 	// Kafka does without lastEpoch: a producer that was fenced by one of the old protocol would be given its epoch.
 	retry := r.Epoch == m.meta.lastEpoch && (overflown || m.meta.epoch-1 == r.Epoch) && r.Epoch >= 0
 	current := m.meta.epoch == r.Epoch
-	var valid bool
+	valid := current || retry && (s == CompleteCommit || s == CompleteAbort)
 	switch {
-	case s.preparing():
-		valid = retry && !overflown
-	case s == CompleteCommit || s == CompleteAbort:
-		valid = retry || current
-	default:
-		valid = current
-	}
-	switch {
+	// First of all, as in Kafka: an abort of the next transaction, which is empty, may come while the markers of this one
+	// are on their way.
+	case m.busy() || s.preparing():
+		return nil, answer, kerr.ConcurrentTransactions
 	case m.meta.producerID != r.ProducerID && !overflown:
 		return nil, answer, kerr.InvalidProducerIDMapping
 	case !valid:
 		return nil, answer, kerr.ProducerFenced
-	case m.busy():
-		return nil, answer, kerr.ConcurrentTransactions
 	case s == Ongoing:
 		return m.endWith(prepared(r.Commit), now)
-	case s.preparing() && s == prepared(r.Commit):
-		return nil, answer, kerr.ConcurrentTransactions
-	case s.preparing():
-		return nil, answer, kerr.InvalidTxnState
 	case s == Empty && !r.Commit:
 		return m.endWith(PrepareAbort, now)
 	case s == Empty:
