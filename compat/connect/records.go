@@ -169,6 +169,9 @@ func same(what string, want, got []string) error {
 // atLeastOnce says what is wrong with a list that a worker wrote which may have begun anew at any entry before the one
 // where it was: nothing is missing, and what follows an entry is its successor or something older.
 func atLeastOnce(what string, want, got []string) error {
+	if len(want) == 0 {
+		return fmt.Errorf("%s: nothing was compared", what)
+	}
 	place := make(map[string]int, len(want))
 	for i, entry := range want {
 		place[entry] = i
