@@ -16,13 +16,15 @@ import (
 	"blumfeld/broker/kafkadir"
 	"blumfeld/controller"
 	"blumfeld/controller/group"
+	"blumfeld/controller/txn"
 	"blumfeld/logstore"
 	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
 )
 
 // Import copies what a stopped Apache Kafka of one node has in its log directories into this broker's, which does not
-// run either: topics with their ids and configurations, records, leader epochs, producers' state and committed offsets.
+// run either: topics with their ids and configurations, records, leader epochs, producers' state, committed offsets and
+// transactional ids. A transaction that was decided is carried out; one that was open is aborted, and its producer fenced.
 // Producer ids that are handed out from now on are above all that are found. Every batch is checked on the way. It
 // tells out what it took over and what not; the source is not changed.
 //
@@ -55,14 +57,17 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
+	if err := take.transactions(ctx, source.transactions); err != nil {
+		return err
+	}
 	if err := b.controller.ReserveProducerIDs(ctx, take.nextProducerID); err != nil {
 		return err
 	}
 	if err := take.adopt(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "imported %d topics with %d partitions, %d record batches, offsets of %d groups\n",
-		len(take.topics), take.partitions, take.batches, groups)
+	fmt.Fprintf(out, "imported %d topics with %d partitions, %d record batches, offsets of %d groups, %d transactional ids\n",
+		len(take.topics), take.partitions, take.batches, groups, take.transactionalIDs)
 	for _, of := range slices.Sorted(maps.Keys(source.leftAlone)) {
 		fmt.Fprintf(out, "not taken over: configuration of %s: %s\n", of, strings.Join(slices.Sorted(maps.Keys(source.leftAlone[of])), ", "))
 	}
@@ -78,6 +83,7 @@ type source struct {
 	topics         []sourceTopic
 	nextProducerID int64
 	commits        []kafkadir.Commit
+	transactions   []kafkadir.Transaction
 	leftAlone      map[string]map[string]string // configurations of what is no topic
 	others         map[string]int               // kafkadir.Metadata's
 }
@@ -138,7 +144,15 @@ func openSource(paths []string) (*source, error) {
 		s.topics = append(s.topics, sourceTopic{t, found})
 	}
 	var err error
-	s.commits, err = kafkadir.ReadOffsets(dirs...)
+	if s.transactions, err = kafkadir.ReadTransactions(dirs...); err != nil {
+		return nil, err
+	}
+	toCommit := make(map[int64]bool)
+	for _, t := range s.transactions {
+		s.nextProducerID = max(s.nextProducerID, t.ProducerID+1, t.NextProducerID+1)
+		toCommit[t.ProducerID] = t.State == kafkadir.TransactionPrepareCommit
+	}
+	s.commits, err = kafkadir.ReadOffsets(func(producer int64) bool { return toCommit[producer] }, dirs...)
 	return s, err
 }
 
@@ -198,6 +212,8 @@ type intake struct {
 	partitions     int
 	batches        int64
 	nextProducerID int64
+
+	transactionalIDs int
 }
 
 func (in *intake) topic(ctx context.Context, t sourceTopic) error {
@@ -271,6 +287,35 @@ func (in *intake) log(l sourceLog) (epoch int32, err error) {
 		return 0, err
 	}
 	return firstEpoch(log), nil
+}
+
+// transactions stores the transactional ids; the coordinator goes on with them when the broker is started.
+func (in *intake) transactions(ctx context.Context, list []kafkadir.Transaction) error {
+	ids := make([]txn.Adopted, len(list))
+	for i, t := range list {
+		ids[i] = txn.Adopted{
+			TransactionalID: t.ID, State: txn.State(t.State), ProducerID: t.ProducerID, PreviousProducerID: t.PreviousProducerID,
+			NextProducerID: t.NextProducerID, Epoch: t.Epoch, TimeoutMs: t.TimeoutMs, Version: t.Version, StartMs: t.StartMs, UpdatedMs: t.UpdatedMs,
+		}
+		for _, p := range t.Partitions {
+			ids[i].Partitions = append(ids[i].Partitions, txn.TopicPartition(p))
+		}
+	}
+	known, aborted, err := txn.Adopt(ctx, in.b.store, ids, func() int64 {
+		in.nextProducerID++
+		return in.nextProducerID - 1
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range known {
+		fmt.Fprintf(in.out, "not taken over: transactional id %s, which exists here already\n", id)
+	}
+	for _, id := range aborted {
+		fmt.Fprintf(in.out, "aborted, since it was open: the transaction of %s\n", id)
+	}
+	in.transactionalIDs = len(ids) - len(known)
+	return nil
 }
 
 func (in *intake) adopt(ctx context.Context) error {

@@ -136,7 +136,7 @@ func TestImport(t *testing.T) {
 	if err := Import(t.Context(), offlineConfig(t, dir, store), []string{from}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"imported 1 topics with 2 partitions, 1 record batches, offsets of 1 groups", "not taken over: no.such.key=x of topic t", "not taken over: 1 ACLs"} {
+	for _, want := range []string{"imported 1 topics with 2 partitions, 1 record batches, offsets of 1 groups, 0 transactional ids", "not taken over: no.such.key=x of topic t", "not taken over: 1 ACLs"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

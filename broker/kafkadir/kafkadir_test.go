@@ -240,6 +240,7 @@ func TestOffsets(t *testing.T) {
 			records(7, offset("g", "t", 2, 30), tombstone),
 			marker(9, 100, commitMarker),
 			transaction(10, 300, offset("g", "t", 2, 99)), // never ended
+			transaction(11, 400, offset("g", "t", 3, 40)), // to be committed
 		),
 		"__consumer_offsets-7/00000000000000000000.log.deleted": file(records(0, offset("x", "x", 0, 1))),
 		"__consumer_offsets-7.abc-delete/0.log":                 file(),
@@ -248,11 +249,11 @@ func TestOffsets(t *testing.T) {
 	two := fstest.MapFS{"__consumer_offsets-8/00000000000000000000.log": file(
 		records(0, batch.Record{Key: version0.AppendTo(nil), Value: value0.AppendTo(nil)}),
 	)}
-	got, err := ReadOffsets(one, two)
+	got, err := ReadOffsets(func(producer int64) bool { return producer == 400 }, one, two)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Commit{{"g", "t", 0, 20, 4, "m"}, {"g", "t", 1, 21, 4, "m"}, {"g", "t", 2, 30, 4, "m"}, {"g0", "t", 0, 3, -1, ""}}
+	want := []Commit{{"g", "t", 0, 20, 4, "m"}, {"g", "t", 1, 21, 4, "m"}, {"g", "t", 2, 30, 4, "m"}, {"g", "t", 3, 40, 4, "m"}, {"g0", "t", 0, 3, -1, ""}}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got  %v\nwant %v", got, want)
 	}
@@ -296,6 +297,6 @@ func FuzzOffsets(f *testing.F) {
 		if whole {
 			contents = &fstest.MapFile{Data: value}
 		}
-		_, _ = ReadOffsets(fstest.MapFS{"__consumer_offsets-0/00000000000000000000.log": contents})
+		_, _ = ReadOffsets(func(int64) bool { return true }, fstest.MapFS{"__consumer_offsets-0/00000000000000000000.log": contents})
 	})
 }

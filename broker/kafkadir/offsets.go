@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -27,22 +26,26 @@ type Commit struct {
 }
 
 // ReadOffsets reads what groups have committed, from the partitions of the offsets topic that lie in any of the
-// directories, in order of group, topic and partition. What a transaction has committed counts if that transaction has.
-func ReadOffsets(dirs ...fs.FS) ([]Commit, error) {
+// directories, in order of group, topic and partition. What a transaction has committed counts if that transaction has;
+// for one whose marker is not there, decided says whether it is to have it: it is asked with the producer's id.
+func ReadOffsets(decided func(producerID int64) bool, dirs ...fs.FS) ([]Commit, error) {
 	committed := make(map[offsetKey]kmsg.OffsetCommitValue)
-	for _, dir := range dirs {
-		entries, err := fs.ReadDir(dir, ".")
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			number, ok := strings.CutPrefix(e.Name(), offsetsTopic+"-")
-			if !ok || !e.IsDir() || strings.Trim(number, "0123456789") != "" {
+	var partitions []*offsetsPartition
+	err := readPartitions(offsetsTopic, dirs, func() func(batch.Batch) error {
+		p := &offsetsPartition{committed: committed, open: make(map[int64][]offsetChange)}
+		partitions = append(partitions, p)
+		return p.batch
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range partitions {
+		for producer, changes := range p.open {
+			if !decided(producer) {
 				continue
 			}
-			p := offsetsPartition{committed: committed, open: make(map[int64][]offsetChange)}
-			if err := ReadLog(dir, e.Name(), p.batch); err != nil {
-				return nil, err
+			for _, c := range changes {
+				p.apply(c)
 			}
 		}
 	}
