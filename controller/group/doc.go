@@ -124,7 +124,8 @@
 //
 // Departures from Kafka: metadata of an offset is bounded by 14 KiB whatever offset.metadata.max.bytes says, so that what
 // was accepted can be committed. Kafka asks again for the guard only until the transaction has begun in a partition; here
-// every commit has to have one of this transaction, and each group is verified once.
+// every commit has to have one of this transaction, and each group is verified once. WriteTxnMarkers of an administrator
+// for one partition of __consumer_offsets ends what the producer has pending in all.
 //
 // # When the store fails
 //
