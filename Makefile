@@ -4,6 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 60s
 ROUNDS ?= 50
 HISTORIES ?= 10m
+TXNS ?= 30m
 SEED ?= 0
 PARTITIONS ?= 10000
 
@@ -44,6 +45,7 @@ bench: ## Blumfeld and Apache Kafka in turn (needs java and mvn); ROWS=groups,st
 scale: ## PARTITIONS=10000 on one broker: memory, open files, mappings, start and stop; Linux
 	go test ./integration -count=1 -timeout 15m -v -run '^TestManyPartitions$$' -partitions $(PARTITIONS)
 
-torture: ## random histories of a log for HISTORIES=10m; kill -9 in the middle of writes, rebalances and commits, ROUNDS=50 times each; SEED=n repeats a run
+torture: ## random histories of a log for HISTORIES=10m; kill -9 in the middle of writes, rebalances and commits, ROUNDS=50 times each; transactions under faults for TXNS=30m; SEED=n repeats the choices
 	go test ./logstore -count=1 -timeout 90m -v -run '^TestHistories$$' -for $(HISTORIES) -seed $(SEED)
 	go test ./integration -count=1 -timeout 90m -v -run '^TestKilled' -rounds $(ROUNDS) -seed $(SEED)
+	go test ./integration -count=1 -timeout 6h -v -run '^TestTransactions$$' -for $(TXNS) -seed $(SEED)

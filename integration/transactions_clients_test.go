@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -99,11 +100,23 @@ func (a *actor) born(ctx context.Context, stop <-chan struct{}) (*life, error) {
 	a.number++
 	l := &life{actor: a, stop: stop, random: rand.New(rand.NewPCG(a.seed, a.number))}
 	l.old = l.chance(500)
-	l.producer = a.round.history.producer(a.plain())
+	l.producer = a.round.history.producer(l.String(), a.plain())
 	line, err := proxy.Open(a.round.post, l.fate)
 	l.line = line
 	l.ctx, l.end = context.WithCancel(ctx)
 	return l, err
+}
+
+// String is how anomalies call it.
+func (l *life) String() string {
+	protocol := "KIP-890"
+	if l.plain() {
+		return fmt.Sprintf("a plain producer's life %d", l.number)
+	}
+	if l.old {
+		protocol = "before KIP-890"
+	}
+	return fmt.Sprintf("%s's life %d (%s)", l.name, l.number, protocol)
 }
 
 func (a *actor) plain() bool { return a.name == "" }

@@ -18,21 +18,22 @@ type recorder struct {
 
 	mu        sync.Mutex
 	producers int
-	plain     map[int]bool // of producers: writes no transactions
+	names     map[int]string // of producers
+	plain     map[int]bool   // of producers: writes no transactions
 	txns      []txncheck.Txn
 	seen      map[string]map[txncheck.TP][]txncheck.Sighting // by reader; the members of a group are one
 }
 
 func newRecorder() *recorder {
-	return &recorder{plain: make(map[int]bool), seen: make(map[string]map[txncheck.TP][]txncheck.Sighting)}
+	return &recorder{names: make(map[int]string), plain: make(map[int]bool), seen: make(map[string]map[txncheck.TP][]txncheck.Sighting)}
 }
 
 // producer returns the number of a new one.
-func (r *recorder) producer(plain bool) int {
+func (r *recorder) producer(name string, plain bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.producers++
-	r.plain[r.producers] = plain
+	r.names[r.producers], r.plain[r.producers] = name, plain
 	return r.producers
 }
 
@@ -40,7 +41,7 @@ func (r *recorder) producer(plain bool) int {
 func (r *recorder) begin(producer int, group string) (txn int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.txns = append(r.txns, txncheck.Txn{Producer: producer, Group: group})
+	r.txns = append(r.txns, txncheck.Txn{Producer: producer, Name: r.names[producer], Group: group})
 	return len(r.txns) - 1
 }
 

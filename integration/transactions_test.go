@@ -174,13 +174,15 @@ func (run *txnRun) round(n int, length time.Duration) {
 	for name, seen := range r.history.seen {
 		h.Readers = append(h.Readers, txncheck.Reader{Name: name, Jumps: !slices.Contains(names, name), Seen: seen})
 	}
-	const most = 30 // anomalies to print
-	list := txncheck.Check(h)
-	for _, a := range list[:min(len(list), most)] {
-		t.Error(a)
+	const most = 5 // anomalies of a kind to print
+	kinds := make(map[txncheck.Kind]int)
+	for _, a := range txncheck.Check(h) {
+		if kinds[a.Kind]++; kinds[a.Kind] <= most {
+			t.Error(a)
+		}
 	}
-	if len(list) > most {
-		t.Errorf("and %d anomalies more", len(list)-most)
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		t.Errorf("round %d: %s: %d", n, k, kinds[k])
 	}
 	if outcomes[txncheck.Committed] == 0 || plain == 0 {
 		t.Errorf("round %d: %d transactions were committed, %d records written outside of them", n, outcomes[txncheck.Committed], plain)

@@ -102,7 +102,7 @@ func (c *checker) log(tp TP) {
 		at[id] = e.Offset
 		producer := c.Txns[e.Txn].Producer
 		if prior, ok := last[producer]; ok && (prior.Txn > e.Txn || prior.Txn == e.Txn && prior.N > e.N) {
-			c.add(OutOfOrder, "%v: producer %d: record %d of transaction %d at offset %d comes after record %d of transaction %d", tp, producer, e.N, e.Txn, e.Offset, prior.N, prior.Txn)
+			c.add(OutOfOrder, "%v: %s: record %d of transaction %d at offset %d comes after record %d of transaction %d", tp, c.Txns[e.Txn].Name, e.N, e.Txn, e.Offset, prior.N, prior.Txn)
 		}
 		last[producer] = e.Record
 	}
@@ -185,11 +185,11 @@ func (c *checker) whole() {
 		}
 		switch {
 		case len(shown) > 0 && txn.Outcome == Aborted:
-			c.add(AbortedRead, "transaction %d of producer %d is aborted, its records %v are shown", i, txn.Producer, shown)
+			c.add(AbortedRead, "transaction %d of %s is aborted, its records %v are shown", i, txn.Name, shown)
 		case len(shown) > 0 && len(hidden) > 0:
-			c.add(Torn, "transaction %d of producer %d is %v: of its records %v are shown, not %v", i, txn.Producer, txn.Outcome, shown, hidden)
+			c.add(Torn, "transaction %d of %s is %v: of its records %v are shown, not %v", i, txn.Name, txn.Outcome, shown, hidden)
 		case len(hidden) > 0 && txn.Outcome == Committed:
-			c.add(LostWrite, "transaction %d of producer %d is committed, none of its records %v is shown", i, txn.Producer, hidden)
+			c.add(LostWrite, "transaction %d of %s is committed, none of its records %v is shown", i, txn.Name, hidden)
 		}
 	}
 }

@@ -25,6 +25,7 @@ func (o Outcome) String() string { return [...]string{"unknown", "committed", "a
 // is acknowledged or not.
 type Txn struct {
 	Producer int    // whose it is; the transactions of a producer come one after the other
+	Name     string // of the producer, for those who read of an anomaly
 	Group    string // whose offsets it commits, "" if none
 	Writes   []Write
 	Outcome  Outcome
