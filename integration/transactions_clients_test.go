@@ -86,9 +86,9 @@ func (a *actor) play(ctx context.Context, stop <-chan struct{}) {
 		select {
 		case <-over:
 		case <-a.usurp:
-			a.round.count("usurped")
+			a.round.count("client usurped")
 		case <-a.kill:
-			a.round.count("killed")
+			a.round.count("client killed")
 			l.line.Cut()
 		case <-l.line.Dead():
 		}

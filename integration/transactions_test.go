@@ -23,13 +23,16 @@ import (
 )
 
 var (
-	goOn    = flag.Duration("for", 0, "how long TestTransactions goes on, in rounds of 20 s; 0: two short ones")
+	goOn    = flag.Duration("for", 0, "how long TestTransactions goes on, in long rounds; 0: two short ones")
 	against = flag.String("against", "", "host:port of a broker for TestTransactions, Apache Kafka say: it is neither killed nor paused")
 )
 
 // settling bounds how long after the last fault all transactions may take to end, all groups to come to the end of what
 // they read, and all readers to see it.
 const settling = time.Minute
+
+// deck is what happens in a round, in another order each time.
+var deck = [...]string{"client killed", "client killed", "client usurped", "broker killed", "broker killed", "broker killed", "broker paused", "broker paused"}
 
 // Plain producers, transactional ones and groups that consume, process and produce work on six partitions, each client by
 // the protocol of KIP-890 or by the one before it, while the broker is killed and paused at any moment, clients are killed
@@ -53,11 +56,11 @@ func TestTransactions(t *testing.T) {
 	}
 	began := time.Now()
 	for n := 0; n == 0 || n == 1 && *goOn == 0 || time.Since(began) < *goOn; n++ {
-		length := 20 * time.Second
+		faults := 5 * len(deck)
 		if *goOn == 0 {
-			length = 3 * time.Second
+			faults = len(deck)
 		}
-		if run.round(n, length); t.Failed() {
+		if run.round(n, faults); t.Failed() {
 			break
 		}
 	}
@@ -113,9 +116,10 @@ func (r *txnRound) partitions() (list []txncheck.TP) {
 	return list
 }
 
-func (run *txnRun) round(n int, length time.Duration) {
+// round has a history of so many faults, and judges it.
+func (run *txnRun) round(n, faults int) {
 	t := run.t
-	ctx, cancel := context.WithTimeout(t.Context(), length+3*settling)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(faults)*2*txnTimeout+3*settling)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(run.addr))
 	if err != nil {
@@ -158,7 +162,7 @@ func (run *txnRun) round(n int, length time.Duration) {
 		}
 	}
 	stop := r.play(ctx, actors)
-	r.torment(ctx, actors, length)
+	r.torment(ctx, actors, faults)
 	r.healed.Store(true)
 	stop()
 	r.post.Wait()
@@ -224,13 +228,12 @@ func (r *txnRound) play(ctx context.Context, actors []*actor) (stop func()) {
 	}
 }
 
-// torment does to the broker and to clients what can happen to them, for a while. Half of the clients die of it.
-func (r *txnRound) torment(ctx context.Context, actors []*actor, length time.Duration) {
+// torment does to the broker and to clients what can happen to them, so often. In the end half of the clients die of it.
+func (r *txnRound) torment(ctx context.Context, actors []*actor, faults int) {
 	tell := func(what func(*actor) chan struct{}) {
-		a := actors[r.random.IntN(len(actors))]
 		select {
-		case what(a) <- struct{}{}:
-		case <-time.After(time.Second): // it is between two lives
+		case what(actors[r.random.IntN(len(actors))]) <- struct{}{}:
+		case <-time.After(100 * time.Millisecond): // it is between two lives
 		}
 	}
 	kill, usurp := func(a *actor) chan struct{} { return a.kill }, func(a *actor) chan struct{} { return a.usurp }
@@ -242,16 +245,28 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, length time.Dur
 			r.t.Fatal(ctx.Err())
 		}
 	}
-	for began := time.Now(); time.Since(began) < length && !r.t.Failed(); {
+	var cards []string
+	for range faults {
+		if len(cards) == 0 {
+			cards = slices.Clone(deck[:])
+			r.random.Shuffle(len(cards), func(i, j int) { cards[i], cards[j] = cards[j], cards[i] })
+		}
+		card := cards[0]
+		cards = cards[1:]
 		wait(time.Second)
-		switch what := r.random.IntN(8); {
-		case what < 2:
+		switch card {
+		case "client killed":
 			tell(kill)
-		case what < 3:
+			continue // play counts
+		case "client usurped":
 			tell(usurp)
-		case r.b == nil:
-		case what < 6:
-			r.count("broker killed")
+			continue
+		}
+		if r.b == nil {
+			continue
+		}
+		r.count(card)
+		if card == "broker killed" {
 			if err := r.b.Kill(); err != nil {
 				r.t.Fatal(err)
 			}
@@ -259,19 +274,18 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, length time.Dur
 				wait(time.Second)
 			}
 			r.b = start(r.t, r.o)
-		default:
-			r.count("broker paused")
-			if err := r.b.Pause(); err != nil {
-				r.t.Fatal(err)
-			}
-			if r.random.IntN(4) == 0 {
-				wait(2 * txnTimeout)
-			} else {
-				wait(time.Second)
-			}
-			if err := r.b.Resume(); err != nil {
-				r.t.Fatal(err)
-			}
+			continue
+		}
+		if err := r.b.Pause(); err != nil {
+			r.t.Fatal(err)
+		}
+		if faults > len(deck) && r.random.IntN(4) == 0 {
+			wait(2 * txnTimeout) // transactions and members time out meanwhile
+		} else {
+			wait(time.Second)
+		}
+		if err := r.b.Resume(); err != nil {
+			r.t.Fatal(err)
 		}
 	}
 	for range len(actors) / 2 {
