@@ -71,6 +71,7 @@ func TestTransactions(t *testing.T) {
 		faults = append(faults, fmt.Sprintf("%s %d", name, run.counts[name]))
 	}
 	t.Logf("faults: %s", strings.Join(faults, ", "))
+	t.Logf("all transactions had ended %v after the last fault at the latest; the timeout is %v", run.slowest.Round(time.Millisecond), txnTimeout)
 }
 
 // txnRun is what all rounds have in common: the broker and its directory, the transactional ids, and the sums.
@@ -84,6 +85,7 @@ type txnRun struct {
 	outcomes [3]int // of transactions
 	plain    int
 	late     int
+	slowest  time.Duration // after the last fault, until the last transaction of a round had ended
 
 	mu     sync.Mutex
 	counts map[string]int // of faults
@@ -134,9 +136,10 @@ func (run *txnRun) round(n, faults int) {
 	}
 
 	// Readers are there from the first record to the last.
+	var readers sync.WaitGroup
+	defer readers.Wait()
 	reading, endReading := context.WithCancel(ctx)
 	defer endReading()
-	var readers sync.WaitGroup
 	names := []string{"reader 0", "reader 1"}
 	for _, name := range names {
 		l, err := r.actor("", "", nil).born(reading, nil)
@@ -162,6 +165,7 @@ func (run *txnRun) round(n, faults int) {
 		}
 	}
 	stop := r.play(ctx, actors)
+	defer stop()
 	r.torment(ctx, actors, faults)
 	r.healed.Store(true)
 	stop()
@@ -205,7 +209,7 @@ func (r *txnRound) actor(name, group string, live func(*life)) *actor {
 	return &actor{round: r, name: name, group: group, seed: r.random.Uint64(), live: live, kill: make(chan struct{}), usurp: make(chan struct{})}
 }
 
-// play has actors live until stop is called, which gives them time to end what they have begun.
+// play has actors live until stop is called, which gives them time to end what they have begun. It may be called again.
 func (r *txnRound) play(ctx context.Context, actors []*actor) (stop func()) {
 	acting, kill := context.WithCancel(ctx)
 	ended, over := make(chan struct{}), make(chan struct{})
@@ -213,7 +217,7 @@ func (r *txnRound) play(ctx context.Context, actors []*actor) (stop func()) {
 	for _, a := range actors {
 		playing.Go(func() { a.play(acting, ended) })
 	}
-	return func() {
+	return sync.OnceFunc(func() {
 		close(ended)
 		go func() {
 			playing.Wait()
@@ -225,7 +229,7 @@ func (r *txnRound) play(ctx context.Context, actors []*actor) (stop func()) {
 		}
 		kill()
 		<-over
-	}
+	})
 }
 
 // torment does to the broker and to clients what can happen to them, so often. In the end half of the clients die of it.
@@ -319,9 +323,11 @@ func (r *txnRound) settle(ctx context.Context, readers []string) (*txncheck.Hist
 		}
 		return open, err
 	}
+	healed := time.Now()
 	if err := await(ended); err != nil {
 		return nil, err
 	}
+	r.slowest = max(r.slowest, time.Since(healed))
 	inputs, err := r.visible(ctx)
 	if err != nil {
 		return nil, err
@@ -332,6 +338,7 @@ func (r *txnRound) settle(ctx context.Context, readers []string) (*txncheck.Hist
 		members = append(members, r.actor(fmt.Sprintf("group-%d-0", i), group, consumeProcessProduce))
 	}
 	stop := r.play(ctx, members)
+	defer stop()
 	for _, group := range r.groups {
 		err := await(func() (left bool, err error) {
 			h.Groups[group], err = r.committed(ctx, group)
