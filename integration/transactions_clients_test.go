@@ -22,7 +22,7 @@ const (
 	txnPartitions = 6
 	// A transaction whose client is gone is ended by the broker after this time.
 	txnTimeout = 3 * time.Second
-	txnSession = 2 * time.Second // of members
+	txnSession = time.Second // of members
 )
 
 // actor is a part to be played in a round: lives of a client, one after the other, all with one transactional id. A life
@@ -31,6 +31,7 @@ type actor struct {
 	round  *txnRound
 	name   string // the transactional id; the client id of a plain producer
 	group  string // of members
+	static bool   // a member that takes over its predecessor's partitions at once
 	seed   uint64
 	live   func(*life)
 	kill   chan struct{}
@@ -163,9 +164,9 @@ func (l *life) fate(r proxy.Request) proxy.Fate {
 	if !l.chance(chance) {
 		return proxy.Fate{}
 	}
-	fate := proxy.Fate{What: what[l.below(len(what))], Delay: l.upTo(2 * txnTimeout / 3)}
+	fate := proxy.Fate{What: what[l.below(len(what))], Delay: l.upTo(txnTimeout)}
 	if fate.What == proxy.Delayed {
-		fate.Delay /= 4
+		fate.Delay /= 6
 	}
 	l.round.count(fate.What.String() + " " + kmsg.NameForKey(r.Key))
 	return fate
@@ -282,10 +283,14 @@ func writeTransactions(l *life) {
 
 // consumeProcessProduce has a member of a group make one record of each that it reads, and commit both together.
 func consumeProcessProduce(l *life) {
-	session, err := kgo.NewGroupTransactSession(l.options(
+	var static []kgo.Opt
+	if l.static {
+		static = append(static, kgo.InstanceID(l.name))
+	}
+	session, err := kgo.NewGroupTransactSession(append(static, l.options(
 		kgo.ConsumerGroup(l.group), kgo.ConsumeTopics(l.round.source), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.SessionTimeout(txnSession), kgo.HeartbeatInterval(txnSession/10), kgo.RebalanceTimeout(txnTimeout))...)
+		kgo.SessionTimeout(txnSession), kgo.HeartbeatInterval(txnSession/10), kgo.RebalanceTimeout(txnTimeout))...)...)
 	if err != nil {
 		l.round.t.Error(err)
 		return

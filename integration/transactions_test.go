@@ -161,7 +161,9 @@ func (run *txnRun) round(n, faults int) {
 	}
 	for i, group := range r.groups {
 		for member := range 2 {
-			actors = append(actors, r.actor(fmt.Sprintf("group-%d-%d", i, member), group, consumeProcessProduce))
+			a := r.actor(fmt.Sprintf("group-%d-%d", i, member), group, consumeProcessProduce)
+			a.static = member == 0
+			actors = append(actors, a)
 		}
 	}
 	stop := r.play(ctx, actors)
