@@ -93,6 +93,27 @@ func (a *actor) play(ctx context.Context, stop <-chan struct{}) {
 			l.line.Cut()
 		case <-l.line.Dead():
 		}
+		select {
+		case <-l.line.Dead():
+			if l.chance(300) { // others have to do without it for a while
+				a.absent(l.upTo(txnTimeout), stop)
+			}
+		default:
+		}
+	}
+}
+
+func (a *actor) absent(d time.Duration, stop <-chan struct{}) {
+	for timeout := time.After(d); ; {
+		select {
+		case <-a.kill: // it is dead already
+		case <-a.usurp:
+			return
+		case <-stop:
+			return
+		case <-timeout:
+			return
+		}
 	}
 }
 
