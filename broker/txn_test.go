@@ -1,10 +1,15 @@
 package broker
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/broker/config"
+	"blumfeld/controller"
 )
 
 // TestTransactionsThroughTheWire is what readers see of transactions that are committed and aborted, one after the other
@@ -126,4 +131,96 @@ func TestOutsideOfTransactions(t *testing.T) {
 		other.mustEnd(true)
 		c.awaitReadable("t", 0, "1", "2")
 	})
+}
+
+// TestWithoutVerification: what transaction.partition.verification.enable=false lets a producer of the old protocol do, also
+// while the broker runs. Such a transaction hangs until the next start: the coordinator does not know of it.
+func TestWithoutVerification(t *testing.T) {
+	l := born(t, nil)
+	c := l.dial()
+	c.createTopic("t", 1)
+	p := l.transactional("p", false)
+	if got := p.produceRaw(11, "t", 0, p.batch(0, "never added")); got != kerr.TransactionAbortable.Code {
+		t.Fatalf("a partition that was not added: error %d", got)
+	}
+	p.forget()
+	c.setBrokerConfig("transaction.partition.verification.enable", "false")
+	if got := p.produceRaw(11, "t", 0, p.batch(0, "never added")); got != 0 {
+		t.Fatalf("without verification: error %d", got)
+	}
+	if _, stable := c.committed("t", 0); stable != 0 {
+		t.Fatalf("the last stable offset is %d", stable)
+	}
+	if err := l.end(); err != nil {
+		t.Fatal(err)
+	}
+	l.begin(nil)
+	c = l.dial()
+	if values, stable := c.committed("t", 0); stable != 2 || len(values) != 0 {
+		t.Fatalf("after a restart: %q up to %d", values, stable)
+	}
+}
+
+// setBrokerConfig changes a configuration of all brokers, and waits until it is in force.
+func (c *client) setBrokerConfig(key, value string) {
+	c.t.Helper()
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType = kmsg.ConfigResourceTypeBroker
+	r.Configs = []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: key, Value: &value}}
+	req.Resources = append(req.Resources, r)
+	if got := ask[*kmsg.IncrementalAlterConfigsResponse](c, req).Resources[0]; got.ErrorCode != 0 {
+		c.t.Fatalf("setting %s: error %d", key, got.ErrorCode)
+	}
+}
+
+// TestThousandsOfTransactionalIDs: that many producers begin, many of them never come back. They cost little memory, stop
+// nobody, and the transactions they left are ended by the timeout.
+func TestThousandsOfTransactionalIDs(t *testing.T) {
+	const ids, connections = 4000, 8
+	r := run(t, config.Properties{"transaction.abort.timed.out.transaction.cleanup.interval.ms": "50"}, "", controller.NewMemStore())
+	c := r.dial()
+	c.createTopic("t", 1)
+	var working sync.WaitGroup
+	for n := range connections {
+		template := r.transactional(fmt.Sprint("first-", n), true)
+		working.Go(func() {
+			for i := range ids / connections {
+				p := &transactional{client: template.client, id: fmt.Sprint("id-", n, "-", i), isNew: true}
+				init := kmsg.NewPtrInitProducerIDRequest()
+				init.Version, init.TransactionalID, init.TransactionTimeoutMillis = 4, kmsg.StringPtr(p.id), 100
+				got := ask[*kmsg.InitProducerIDResponse](p.client, init)
+				if got.ErrorCode != 0 {
+					t.Errorf("InitProducerId: error %d", got.ErrorCode)
+					return
+				}
+				p.pid, p.epoch = got.ProducerID, got.ProducerEpoch
+				p.forget()
+				if i%2 != 0 {
+					continue
+				}
+				if code := p.produce("t", 0, p.id); code != 0 {
+					t.Errorf("Produce: error %d", code)
+					return
+				}
+			}
+		})
+	}
+	working.Wait()
+	waitFor(t, func() bool {
+		list := kmsg.NewPtrListTransactionsRequest()
+		list.StateFilters = []string{"Ongoing", "PrepareAbort"}
+		return len(ask[*kmsg.ListTransactionsResponse](c, list).TransactionStates) == 0
+	})
+	all := ask[*kmsg.ListTransactionsResponse](c, kmsg.NewPtrListTransactionsRequest())
+	if n := len(all.TransactionStates); n != ids+connections {
+		t.Errorf("%d transactional ids", n)
+	}
+	if values, stable := c.committed("t", 0); len(values) != 0 || stable != ids {
+		t.Errorf("%d values up to %d, want none up to %d: a record and a marker of each second id", len(values), stable, ids)
+	}
+	p := r.transactional("one more", true)
+	p.mustProduce("t", 0, "x")
+	p.mustEnd(true)
+	c.awaitReadable("t", 0, "x")
 }

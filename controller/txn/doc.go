@@ -74,7 +74,8 @@
 // # What a transaction costs
 //
 // Two transactions of the store, in both protocols: the first partition (each further one that is added by itself costs
-// one more), and the decision. Nobody waits for the record of the completion: whoever finds the decision in the store
+// one more), and the decision. With offsets of a group it is five: the group becomes part of it, and package group stores
+// what is pending and what becomes of it. Nobody waits for the record of the completion: whoever finds the decision in the store
 // writes the markers again and comes to the same end. It goes along with a later flight, within a second, and mostly the
 // record of the next transaction takes its place; so AddPartitionsToTxn need not wait for it either. A flight carries up
 // to 128 transactional ids; under load a Kafka transaction costs a small part of a transaction of the store: with 100
