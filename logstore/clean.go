@@ -333,6 +333,10 @@ func (l *Log) createCleaned(base int64) (*segment, error) {
 	}); err != nil {
 		return nil, err
 	}
+	// One that is left of an earlier attempt would be taken for a sign that this one did not come far enough.
+	if err := l.dir.removeIfExists(s.besides(txnIndexSuffix)); err != nil {
+		return nil, err
+	}
 	s.hasMaxTime, s.unsynced = true, true
 	s.offsets.known, s.times.known = true, true
 	s.mu.Lock()

@@ -152,6 +152,7 @@ syncdir /data
 remove t-0/00000000000000000000.log.cleaned
 remove t-0/00000000000000000000.index.cleaned
 remove t-0/00000000000000000000.timeindex.cleaned
+remove t-0/00000000000000000000.txnindex.cleaned
 create t-0/00000000000000000000.log.cleaned
 write t-0/00000000000000000000.log.cleaned
 create t-0/00000000000000000000.index.cleaned

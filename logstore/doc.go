@@ -25,6 +25,7 @@
 //	  <base offset, 20 digits>.log           record batches as they travel, back to back
 //	  <base>.index                           (last offset of a batch - base) int32, its position int32
 //	  <base>.timeindex                       largest timestamp so far int64, (last offset of its batch - base) int32
+//	  <base>.txnindex                        aborted transactions whose markers are in the .log; see txnindex.go
 //	  <offset>.snapshot                      producer state before that offset; see snapshot.go
 //	  leader-epoch-checkpoint                per epoch: its first offset
 //	  partition.metadata                     the topic's id
@@ -43,8 +44,11 @@
 //   - Recovery point: batches, index entries, epochs, producer snapshots and file names that it covers are on disk
 //     before it moves, and nothing that it covers is ever rewritten unless it is moved back, on disk, first.
 //     Recovery trusts what is below and reads what is above. So its work is what was appended since the last flush.
-//   - After a clean stop nothing is read but the last few KiB of each log, and nothing is synced or written; the
-//     clean-shutdown marker stays until the first change.
+//   - After a clean stop nothing is read but the last few KiB of each log and its transaction indexes, if it has any, and
+//     nothing is synced or written; the clean-shutdown marker stays until the first change.
+//   - Readers of committed data are never given what was aborted: a segment's transaction index is there before the last
+//     stable offset passes the marker, stays as long as there is data that the marker is about, and is made again from the
+//     batches where a crash took it, or where it cannot be right.
 //   - A Slice's bytes never change and never vanish while it is held: files are shared by reference count, removed
 //     by name only, and replaced by a copy where truncation meets a reader.
 //   - Mappings are handed out only for what was written lately; Go code never touches a mapped page itself. Indexes
@@ -55,6 +59,14 @@
 //     and mappings there are is bounded, by [OpenFiles]. A directory has one goroutine (see worker.go).
 //   - Nothing read from a file is trusted for its size: allocation is bounded by the length of the file, and for
 //     small files by a constant.
+//
+// # Transactions
+//
+// A [Marker] ends a transaction, and so does nothing else; who decides about it is elsewhere. What the log knows is what
+// its batches say: which transactions are open, from where on, and how those have ended whose markers it has. The first
+// batch of a transaction is taken only with a [Verification]: see verification.go. The last stable offset is in stable.go.
+// A transaction whose first records were deleted is still open; its marker is awaited, but the last stable offset is not
+// below the start of the log.
 //
 // # Errors
 //

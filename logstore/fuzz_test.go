@@ -3,7 +3,9 @@ package logstore
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"blumfeld/logstore/vfs"
@@ -14,7 +16,7 @@ import (
 
 // writtenFiles are the files of a log of a few segments and, with ../ before them, those of its directory, as a clean
 // stop leaves them but for the marker.
-func writtenFiles(t testing.TB) map[string][]byte {
+func writtenFiles(t testing.TB, withTxns bool) map[string][]byte {
 	mem := vfs.NewMem(nil)
 	d := openTestDir(t, mem, &clock{startMs})
 	cfg := smallConfig()
@@ -25,6 +27,12 @@ func writtenFiles(t testing.TB) map[string][]byte {
 		w.Add(batch.Record{Timestamp: startMs + int64(i), Value: []byte("some value")})
 		if _, err := l.AppendAsLeader(w.Build(), int32(i/7)); err != nil {
 			t.Fatal(err)
+		}
+		if withTxns && i%3 == 0 {
+			appendTxn(t, l, 2, int32(i/3), "aborted", int32(i/7))
+			if _, err := l.AppendMarker(Marker{ProducerID: 2}, int32(i/7)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := d.Close(); err != nil {
@@ -101,6 +109,9 @@ func exercise(t *testing.T, files map[string][]byte, clean bool) {
 			t.Fatalf("offsets %+v", o)
 		}
 		for _, at := range []int64{o.LogStart, (o.LogStart + o.LogEnd) / 2, o.LogEnd} {
+			if sl, err := l.ReadCommitted(at, o.LogEnd, 1<<16, true); err == nil {
+				sl.Release()
+			}
 			sl, err := l.Read(at, o.LogEnd, 1<<16, true)
 			if err != nil {
 				continue
@@ -141,7 +152,7 @@ func exercise(t *testing.T, files map[string][]byte, clean bool) {
 
 // FuzzOpenArbitraryFiles opens logs of which some files are anything.
 func FuzzOpenArbitraryFiles(f *testing.F) {
-	files := writtenFiles(f)
+	files := writtenFiles(f, false)
 	// What a crash or Apache Kafka may leave beside them.
 	const first = "00000000000000000000"
 	names := []string{first + txnIndexSuffix, first + logSuffix + swapSuffix, first + indexSuffix + swapSuffix, first + timeIndexSuffix + swapSuffix,
@@ -169,7 +180,7 @@ func FuzzOpenArbitraryFiles(f *testing.F) {
 // FuzzIndexRecovery puts anything into the indexes of a segment, below the recovery point and not. The batches are
 // all there, so after a crash, where nothing but them counts, all of them must be found.
 func FuzzIndexRecovery(f *testing.F) {
-	files := writtenFiles(f)
+	files := writtenFiles(f, false)
 	const index, times = "00000000000000000000.index", "00000000000000000000.timeindex"
 	f.Add(files[index], files[times], uint8(0))
 	f.Add(files[index][:5], files[times][:13], uint8(9))
@@ -203,7 +214,7 @@ func FuzzIndexRecovery(f *testing.F) {
 
 // FuzzProducerSnapshot: whatever parses means the same when it is written again.
 func FuzzProducerSnapshot(f *testing.F) {
-	for name, p := range writtenFiles(f) {
+	for name, p := range writtenFiles(f, false) {
 		if _, ok := parseFileName(name, snapshotSuffix); ok {
 			f.Add(p, true)
 		}
@@ -231,6 +242,55 @@ func FuzzProducerSnapshot(f *testing.F) {
 		w.Add(batch.Record{})
 		if _, _, err := s.check(w.Build(), Verification{}); err == nil {
 			s.apply(w.Build())
+		}
+	})
+}
+
+// FuzzTxnIndex: a log whose transaction index holds anything opens, whether it was closed in order or not; what is listed
+// then is of the segment, and in order.
+func FuzzTxnIndex(f *testing.F) {
+	files := writtenFiles(f, true)
+	name := ""
+	for n := range files {
+		if strings.HasSuffix(n, txnIndexSuffix) && n > name {
+			name = n
+		}
+	}
+	good := files[name]
+	if len(good) == 0 {
+		f.Fatal("no transaction index")
+	}
+	f.Add(good, true)
+	f.Add(good[:len(good)-1], false)
+	f.Add(append(slices.Clone(good), good...), true)
+	f.Add(make([]byte, 3*txnEntryWidth), false)
+	f.Fuzz(func(t *testing.T, p []byte, clean bool) {
+		mem := vfs.NewMem(nil)
+		if err := mem.MkdirAll("/data/t-0"); err != nil {
+			t.Fatal(err)
+		}
+		for n, contents := range files {
+			putFile(t, mem, n, contents)
+		}
+		putFile(t, mem, name, p)
+		if clean {
+			putFile(t, mem, "../"+cleanShutdownFile, []byte(cleanShutdown))
+		}
+		d, err := OpenDir(mem, "/data", DirOptions{NodeID: 1, Now: (&clock{startMs}).now, manual: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		l := openTestLog(t, d, smallConfig())
+		last := int64(-1)
+		err = eachAborted(*l.segments.Load(), 0, math.MaxInt64, func(e txnEntry) {
+			if e.last <= last || e.last >= l.Offsets().LogEnd {
+				t.Errorf("%+v behind %d in a log that ends at %d", e, last, l.Offsets().LogEnd)
+			}
+			last = e.last
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }

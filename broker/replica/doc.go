@@ -16,7 +16,8 @@
 // between vanishes. Ours is announced once it serves.
 //
 // [Partition] is one replica's state machine around one [logstore.Log]. Its
-// writes go through [Partition.Append], its reads through [Partition.Fetch].
+// writes go through [Partition.Append] and [Partition.AppendMarker], its reads
+// through [Partition.Fetch].
 //
 // [Waiter] stands in one place for a request that waits on many partitions. An
 // append adds the bytes that became visible to each waiter of that partition: a
