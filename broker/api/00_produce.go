@@ -91,11 +91,11 @@ func produce(ctx context.Context, d *Deps, r *Request) Reply {
 				err = checkAcks(in.Acks)
 			}
 			join := joined.of(i, j)
-			if err == nil && join.err != nil {
+			if err == nil {
 				err = join.err
-				if _, told := errors.AsType[*controller.Error](err); told {
-					op.ErrorMessage = message(err)
-				}
+			}
+			if _, told := errors.AsType[*controller.Error](err); told {
+				op.ErrorMessage = message(err)
 			}
 			if err == nil {
 				var w pending

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"strings"
 	"testing"
@@ -200,6 +201,35 @@ func TestProduceRefusalsAsKafkaShowsThem(t *testing.T) {
 		empty.Topics[0].Partitions = nil
 		if got := ask[*kmsg.ProduceResponse](f, empty); len(got.Topics) != 0 {
 			t.Errorf("version %d, a topic without partitions: %+v", version, got)
+		}
+	})
+}
+
+// A request has one transaction: the answer for every partition of one with two says what is wrong.
+func TestProduceOfTwoTransactions(t *testing.T) {
+	f := newFixture(t)
+	topic := f.topic("a", 2)
+	p := f.producer("t")
+	equal(t, "AddPartitionsToTxn", p.add(3, "a", 0, 1), []int16{0, 0})
+	f.versions(kmsg.NewPtrProduceRequest(), func(v int16) {
+		req := produceTo("a", topic.ID, v, -1, nil)
+		req.TransactionID = &p.txnID
+		req.Topics[0].Partitions = nil
+		for i, id := range []int64{p.id, p.id + 1000} {
+			b := threeRecords()
+			b.Transactional, b.ProducerID, b.ProducerEpoch, b.BaseSequence = true, id, p.epoch, 0
+			one := kmsg.NewProduceRequestTopicPartition()
+			one.Partition, one.Records = int32(i), b.Build()
+			req.Topics[0].Partitions = append(req.Topics[0].Partitions, one)
+		}
+		want := fmt.Sprint(kerr.InvalidProducerIDMapping.Code, " ")
+		if v >= 8 {
+			want += "Transactional records contained more than one producer ID"
+		} else {
+			want += "null"
+		}
+		for _, o := range ask[*kmsg.ProduceResponse](f, req).Topics[0].Partitions {
+			equal(t, fmt.Sprint("version ", v), fmt.Sprint(o.ErrorCode, " ", text(o.ErrorMessage)), want)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -50,7 +51,13 @@ func writeMarker(ctx context.Context, d *Deps, version int16, in *kmsg.WriteTxnM
 			}
 		}
 	}
-	errs := d.Markers.Write(ctx, m)
+	var errs []error
+	if m.ProducerID < 0 || m.TransactionVersion < 0 {
+		// No coordinator says so, and no such record may come into a log. Kafka fails inside.
+		errs = slices.Repeat([]error{kerr.UnknownServerError}, len(m.Partitions))
+	} else {
+		errs = d.Markers.Write(ctx, m)
+	}
 	out := kmsg.NewWriteTxnMarkersResponseMarker()
 	out.ProducerID = in.ProducerID
 	for _, t := range in.Topics {

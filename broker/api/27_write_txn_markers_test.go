@@ -51,3 +51,30 @@ func TestWriteTxnMarkers(t *testing.T) {
 		equal(t, "nothing", len(ask[*kmsg.WriteTxnMarkersResponse](f, &kmsg.WriteTxnMarkersRequest{Version: v}).Markers), 0)
 	})
 }
+
+// A marker that no coordinator could have written is not written, whoever asks.
+func TestWriteTxnMarkersRefuses(t *testing.T) {
+	f := newFixture(t)
+	f.topic("a", 1)
+	for name, change := range map[string]func(*kmsg.WriteTxnMarkersRequestMarker){
+		"producer id": func(m *kmsg.WriteTxnMarkersRequestMarker) { m.ProducerID = -1 },
+		"version":     func(m *kmsg.WriteTxnMarkersRequestMarker) { m.TransactionVersion = -1 },
+	} {
+		r := kmsg.NewPtrWriteTxnMarkersRequest()
+		r.Version = 2
+		m := kmsg.NewWriteTxnMarkersRequestMarker()
+		m.ProducerID, m.Committed = 5, true
+		m.Topics = []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: "a", Partitions: []int32{0, 7}}}
+		change(&m)
+		r.Markers = append(r.Markers, m)
+		got := ask[*kmsg.WriteTxnMarkersResponse](f, r)
+		var errs []int16
+		for _, t := range got.Markers[0].Topics {
+			for _, p := range t.Partitions {
+				errs = append(errs, p.ErrorCode)
+			}
+		}
+		equal(t, fmt.Sprint("a negative ", name), errs, []int16{kerr.UnknownServerError.Code, kerr.UnknownTopicOrPartition.Code})
+		equal(t, "the log's end", f.partition("a", 0).Log().Offsets().LogEnd, 0)
+	}
+}

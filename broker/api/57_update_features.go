@@ -42,15 +42,13 @@ func updateFeatures(ctx context.Context, d *Deps, r *Request) Reply {
 	return answer(out)
 }
 
-// upgradeType: version 0 knew only whether a downgrade is allowed.
+// upgradeType: version 0 has AllowDowngrade instead, which Kafka's controller does
+// not look at.
 func upgradeType(version int16, f kmsg.UpdateFeaturesRequestFeatureUpdate) controller.UpgradeType {
-	switch {
-	case version > 0:
-		return controller.UpgradeType(f.UpgradeType)
-	case f.AllowDowngrade:
-		return controller.SafeDowngrade
+	if version == 0 {
+		return controller.Upgrade
 	}
-	return controller.Upgrade
+	return controller.UpgradeType(f.UpgradeType)
 }
 
 // withoutTimeout bounds a control operation whose request has no time-out, or one

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -50,6 +51,9 @@ func TestUpdateFeatures(t *testing.T) {
 // TestTransactionVersion goes down and up: clients are told, and what is on.
 func TestTransactionVersion(t *testing.T) {
 	f := newFixture(t)
+	v0 := kmsg.NewPtrUpdateFeaturesRequest()
+	v0.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "transaction.version", MaxVersionLevel: 1, AllowDowngrade: true, UpgradeType: 1}}
+	equal(t, "error of a downgrade by version 0", ask[*kmsg.UpdateFeaturesResponse](f, v0).ErrorCode, kerr.InvalidUpdateVersion.Code)
 	for _, c := range []struct {
 		level   int16
 		upgrade int8
