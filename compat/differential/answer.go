@@ -83,8 +83,11 @@ func outcome(what string) *field {
 // responseFields shows a response of kmsg's.
 func responseFields(r kmsg.Response, s *symbols) *field {
 	s.learn(reflect.ValueOf(r))
-	if r.Key() == int16(kmsg.InitProducerID) {
-		s.newProducer(r.(*kmsg.InitProducerIDResponse).ProducerID)
+	switch r := r.(type) {
+	case *kmsg.InitProducerIDResponse:
+		s.newProducer(r.ProducerID)
+	case *kmsg.EndTxnResponse:
+		s.newProducer(r.ProducerID) // after the last epoch of the one before
 	}
 	return structFields(reflect.ValueOf(r).Elem(), s)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"blumfeld/protocol/batch"
 )
 
 var everything = regexp.MustCompile("")
@@ -115,5 +117,32 @@ func TestSymbols(t *testing.T) {
 	}
 	if show(a, b, b) == want {
 		t.Error("other members at the same places are the same")
+	}
+}
+
+// Ids that a broker gave are named in the order in which it gave them: by the row, or by all rows before it.
+func TestProducers(t *testing.T) {
+	s := newSymbols("9092", time.Now())
+	for _, id := range []int64{4000, 0, -1, 4001, 4000} {
+		s.newProducer(id)
+	}
+	if got := fmt.Sprintln(s.producer(4001), s.producer(4000), s.producer(0), s.producer(-1), s.producer(7)); got != "<producer 1> <producer 2> 0 -1 7\n" {
+		t.Error(got)
+	}
+	s.forget()
+	s.newProducer(5000)
+	if got := fmt.Sprintln(s.producer(5000), s.producer(4001)); got != "<producer 1> <earlier producer 2>\n" {
+		t.Error(got)
+	}
+}
+
+// A marker is compared field by field, and so is what a newer one may have behind them.
+func TestControlFields(t *testing.T) {
+	b := batch.NewBuilder()
+	b.Transactional, b.Control, b.ProducerID, b.ProducerEpoch = true, true, 5, 1
+	b.Add(batch.Record{Timestamp: 1, Key: []byte{0, 0, 0, 1}, Value: []byte{0, 2, 0, 0, 0, 9, 0xff}})
+	got := recordFields(b.Build(), newSymbols("9092", time.Now())).String()
+	if want := "ControlKey=00000001 ControlVersion=0002 CoordinatorEpoch=00000009 ControlRest=ff+0}]"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s does not end with %s", got, want)
 	}
 }

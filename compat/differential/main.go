@@ -146,6 +146,7 @@ type run struct {
 	row     *row // nil for set-up
 	setup   *step
 	version int16
+	number  int // of this run among all, the same for both brokers
 }
 
 type result struct {
@@ -180,7 +181,7 @@ func plan(table []file, wanted *regexp.Regexp, versions func(int16) (low, high i
 				continue
 			}
 			for v := max(low, p.row.min); v <= min(high, p.row.max); v++ {
-				all = append(all, &run{file: f, row: p.row, version: v})
+				all = append(all, &run{file: f, row: p.row, version: v, number: len(all)})
 			}
 		}
 	}
@@ -205,7 +206,7 @@ func playAll(ctx context.Context, addr string, began time.Time, runs []*run, ver
 			continue
 		}
 		began := time.Now()
-		said, err := p.play(ctx, r.file, r.row, r.version)
+		said, err := p.play(ctx, r)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

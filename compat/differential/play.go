@@ -78,8 +78,8 @@ func (p *player) close() {
 	}
 }
 
-// play runs a row once, at that version of its file's subject.
-func (p *player) play(ctx context.Context, f file, r *row, version int16) (all []said, err error) {
+// play runs a row once, at one version of its file's subject.
+func (p *player) play(ctx context.Context, r *run) (all []said, err error) {
 	p.symbols.forget()
 	defer func() {
 		for name, c := range p.conns {
@@ -89,15 +89,15 @@ func (p *player) play(ctx context.Context, f file, r *row, version int16) (all [
 			}
 		}
 	}()
-	vars := p.variables(version)
-	for i := range r.steps {
+	vars := p.variables(r.version, r.number)
+	for i := range r.row.steps {
 		if err := ctx.Err(); err != nil {
 			return all, err
 		}
-		s := &r.steps[i]
-		one, err := p.step(s, version, vars)
+		s := &r.row.steps[i]
+		one, err := p.step(s, r.version, vars)
 		if err != nil {
-			return all, fmt.Errorf("%s:%d: %w", f.name, s.line, err)
+			return all, fmt.Errorf("%s:%d: %w", r.file.name, s.line, err)
 		}
 		if one != nil {
 			all = append(all, *one)
@@ -108,15 +108,16 @@ func (p *player) play(ctx context.Context, f file, r *row, version int16) (all [
 
 // setUp runs a step between rows; whatever does not succeed is an error.
 func (p *player) setUp(f file, s *step) error {
-	if _, err := p.step(s, 0, p.variables(0)); err != nil {
+	if _, err := p.step(s, 0, p.variables(0, 0)); err != nil {
 		return fmt.Errorf("%s:%d: %w", f.name, s.line, err)
 	}
 	return nil
 }
 
-func (p *player) variables(version int16) variables {
+func (p *player) variables(version int16, run int) variables {
 	return variables{
 		"v":   strconv.Itoa(int(version)),
+		"run": strconv.Itoa(run),
 		"t0":  strconv.FormatInt(p.t0, 10),
 		"now": strconv.FormatInt(time.Now().UnixMilli(), 10),
 	}
@@ -259,8 +260,9 @@ func (p *player) until(s *step, answer reply, vars variables) bool {
 		if err != nil {
 			return true // and let the comparison show it
 		}
-		got := answer.fields.at(it.name)
-		if got == nil || strings.Trim(got.text, `"`) != want {
+		path, not := strings.CutSuffix(it.name, "!")
+		got := answer.fields.at(path)
+		if got == nil || (strings.Trim(got.text, `"`) == want) == not {
 			return false
 		}
 	}

@@ -170,7 +170,9 @@ func recordFields(p []byte, s *symbols) *field {
 		if err := b.Validate(); err != nil {
 			o.add(leaf("Invalid", "yes"))
 		}
-		if b.Count() <= 10 {
+		if b.IsControl() {
+			o.children = append(o.children, controlFields(b)...)
+		} else if b.Count() <= 10 {
 			var records []string
 			for r, err := range b.Records() {
 				if err != nil {
@@ -184,6 +186,27 @@ func recordFields(p []byte, s *symbols) *field {
 		list.children = append(list.children, o)
 	}
 	return list
+}
+
+// controlFields shows what a control batch says: the key is a version and a type;
+// the value of a transaction's marker a version and the coordinator's epoch.
+func controlFields(b batch.Batch) []*field {
+	var all []*field
+	for r, err := range b.Records() {
+		if err != nil {
+			return append(all, leaf("Control", "damaged"))
+		}
+		value := r.Value
+		part := func(n int) []byte {
+			n = min(n, len(value))
+			p := value[:n]
+			value = value[n:]
+			return p
+		}
+		all = append(all, leaf("ControlKey", fmt.Sprintf("%x", r.Key)), leaf("ControlVersion", fmt.Sprintf("%x", part(2))),
+			leaf("CoordinatorEpoch", fmt.Sprintf("%x", part(4))), leaf("ControlRest", fmt.Sprintf("%x+%d", value, r.Headers.Len())))
+	}
+	return all
 }
 
 func flags(b batch.Batch) string {

@@ -93,6 +93,10 @@ func readRows(from fs.FS) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
+	blocks, err := readBlocks(from)
+	if err != nil {
+		return nil, err
+	}
 	keys := apiKeys()
 	var all []file
 	for _, name := range names {
@@ -100,7 +104,7 @@ func readRows(from fs.FS) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := readFile(strings.TrimSuffix(path.Base(name), ".rows"), string(text), keys)
+		f, err := readFile(strings.TrimSuffix(path.Base(name), ".rows"), string(text), keys, blocks)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%w", name, err)
 		}
@@ -119,7 +123,7 @@ func readRows(from fs.FS) ([]file, error) {
 	return all, nil
 }
 
-func readFile(base, text string, keys map[string]int16) (file, error) {
+func readFile(base, text string, keys map[string]int16, blocks blocks) (file, error) {
 	f := file{name: base, subject: -1}
 	if number, name, ok := strings.Cut(base, "_"); ok {
 		if key, err := strconv.ParseInt(number, 10, 16); err == nil {
@@ -134,11 +138,11 @@ func readFile(base, text string, keys map[string]int16) (file, error) {
 				return f, fmt.Errorf("%d: a step outside of a row", l.number)
 			}
 			for _, r := range rows {
-				s, err := readStep(r.substitute(l), f.subject, keys)
+				steps, err := blocks.expand(r, r.substitute(l), f.subject, keys)
 				if err != nil {
 					return f, fmt.Errorf("%d: %w", l.number, err)
 				}
-				r.steps = append(r.steps, s)
+				r.steps = append(r.steps, steps...)
 			}
 		case word == "row":
 			var err error
@@ -267,7 +271,7 @@ func versionRange(word string) (low, high int16, err error) {
 }
 
 // readStep parses [CONN:|CONN!|CONN?] VERB[/vN] ITEM… [briefly]
-// [until PATH=TEXT…] [-> VARIABLE=PATH…].
+// [until PATH=TEXT… PATH!=TEXT…] [-> VARIABLE=PATH…].
 func readStep(l line, subject int16, keys map[string]int16) (step, error) {
 	s := step{line: l.number, conn: "main", version: latestVersion}
 	text := l.text

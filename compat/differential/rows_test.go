@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestEveryRowEncodes(t *testing.T) {
 			t.Errorf("line %d: row %s is there twice", run.row.line, run.row.name)
 		}
 		names[run.row.name] = run.row.line
-		vars := (&player{t0: 1}).variables(run.version)
+		vars := (&player{t0: 1}).variables(run.version, run.number)
 		for i := range run.row.steps {
 			s := &run.row.steps[i]
 			for _, it := range s.capture {
@@ -65,7 +66,7 @@ func usesCaptured(s *step) bool {
 	var in func(items []item) bool
 	in = func(items []item) bool {
 		for _, it := range items {
-			if it.kind == scalar && strings.Contains(it.text, "$") && !strings.Contains(it.text, "$v") && !strings.Contains(it.text, "$t0") || in(it.items) {
+			if it.kind == scalar && strings.Contains(it.text, "$") && !slices.ContainsFunc([]string{"$v", "$t0", "$run"}, func(known string) bool { return strings.Contains(it.text, known) }) || in(it.items) {
 				return true
 			}
 		}
@@ -108,7 +109,7 @@ row at v4+ for n in 1 "a b"
       [{0 Timestamp=-1}]}] until ErrorCode=0 -> e=ErrorCode
   Metadata/v1 Topics=null
 `
-	f, err := readFile("02_list_offsets", text, apiKeys())
+	f, err := readFile("02_list_offsets", text, apiKeys(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ row at v4+ for n in 1 "a b"
 		"no steps":             "row a\nrow b\n  Metadata\n",
 		"for without in":       "row a for x\n  Metadata\n",
 	} {
-		if _, err := readFile("02_x", bad, apiKeys()); err == nil {
+		if _, err := readFile("02_x", bad, apiKeys(), nil); err == nil {
 			t.Errorf("%s is no error", name)
 		}
 	}

@@ -25,11 +25,12 @@ type symbols struct {
 	latest    map[string]string // name -> id
 	of        map[string]string // everything else that has a name in this run of a row
 	count     map[string]int
-	producers map[int64]bool // ids that this broker gave
+	producers map[int64]int // ids that this broker gave: the how manyth each is
+	before    int           // of them were given before this run of a row
 }
 
 func newSymbols(port string, began time.Time) *symbols {
-	s := &symbols{port: port, began: began, topics: make(map[string]string), latest: make(map[string]string), producers: make(map[int64]bool)}
+	s := &symbols{port: port, began: began, topics: make(map[string]string), latest: make(map[string]string), producers: make(map[int64]int)}
 	s.forget()
 	return s
 }
@@ -38,6 +39,7 @@ func newSymbols(port string, began time.Time) *symbols {
 func (s *symbols) forget() {
 	s.of = make(map[string]string)
 	s.count = make(map[string]int)
+	s.before = len(s.producers)
 }
 
 // name returns the symbol of a value of that class.
@@ -174,15 +176,22 @@ func (s *symbols) time(n int64) string {
 	return fmt.Sprint(n)
 }
 
+// newProducer notes an id that the broker gave. 0, which it gives once, in the
+// prelude, is also what stands in fields that say nothing.
 func (s *symbols) newProducer(id int64) {
-	if id >= 0 {
-		s.producers[id] = true
+	if id > 0 && s.producers[id] == 0 {
+		s.producers[id] = len(s.producers) + 1
 	}
 }
 
+// producer names an id. Those of earlier rows come up in lists without an order,
+// so that the first one there may be another one on each broker.
 func (s *symbols) producer(id int64) string {
-	if s.producers[id] {
-		return s.name("producer", fmt.Sprint(id))
+	switch n := s.producers[id]; {
+	case n == 0:
+		return fmt.Sprint(id)
+	case n <= s.before:
+		return fmt.Sprintf("<earlier producer %d>", n)
 	}
-	return fmt.Sprint(id)
+	return s.name("producer", fmt.Sprint(id))
 }
