@@ -30,7 +30,7 @@ func TestEndTxn(t *testing.T) {
 		equal(t, version, f.describeTxn(p.txnID).State, "PrepareCommit")
 		again := before
 		equal(t, version+", a commit that is under way", again.end(v, true), kerr.ConcurrentTransactions.Code)
-		equal(t, version+", an abort of what is committed", again.end(v, false), kerr.InvalidTxnState.Code)
+		equal(t, version+", an abort while the commit is under way", again.end(v, false), kerr.ConcurrentTransactions.Code)
 		f.marked.release()
 		awaitState(f, p.txnID, "CompleteCommit")
 		equal(t, version+", a commit once more", again.end(v, true), 0)

@@ -37,8 +37,7 @@
 //     likewise.
 //
 // PrepareCommit, PrepareAbort: it is decided and stored; the markers are on their way.
-//   - EndTxn with the same decision, all other requests: CONCURRENT_TRANSACTIONS; with the other one INVALID_TXN_STATE. In
-//     the new protocol both are retries with the epoch before the bump.
+//   - EndTxn, whatever it asks for, and all other requests: CONCURRENT_TRANSACTIONS.
 //   - the last leader has its marker => CompleteCommit or CompleteAbort. Partitions that were deleted need none.
 //
 // CompleteCommit, CompleteAbort: every leader has its marker.
