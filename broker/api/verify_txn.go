@@ -128,15 +128,18 @@ func joinForProduce(ctx context.Context, d *Deps, r *Request, in *kmsg.ProduceRe
 				return nil, refusal(kerr.InvalidProducerIDMapping, "Transactional records contained more than one producer ID")
 			}
 			ask.ProducerID, ask.Epoch = b.ProducerID(), b.ProducerEpoch()
+			v, needed, err := p.BeginVerification(b.ProducerID(), b.ProducerEpoch(), b.BaseSequence(), support == addsByWriting)
+			if err == nil && !needed {
+				continue // it is open here already
+			}
 			if all == nil {
 				all = make(joiningAll, len(in.Topics))
 			}
 			if all[i] == nil {
 				all[i] = make([]joining, len(t.Partitions))
 			}
-			is, needed := &all[i][j], false
-			is.v, needed, is.err = p.BeginVerification(b.ProducerID(), b.ProducerEpoch(), b.BaseSequence(), support == addsByWriting)
-			if is.err == nil && needed {
+			is := &all[i][j]
+			if is.v, is.err = v, err; needed {
 				ask.Partitions = append(ask.Partitions, txn.TopicPartition{Topic: name, Partition: p.ID()})
 				asked = append(asked, is)
 			}
