@@ -93,7 +93,8 @@ func (r *reader) ends(ctx context.Context, rest rest) error {
 	return nil
 }
 
-// boundaries: transactions of a poll, of a time, and of the connector's own choice, which aborts every second of them.
+// boundaries: transactions of a poll, of a time, and of the connector's own choice, which aborts every second of them. A
+// sink that reads what is committed gets that alone.
 func (l *lane) boundaries(ctx context.Context, c *cluster) error {
 	const tasks, records = 2, 60
 	rest := c.workers[0].rest
@@ -111,11 +112,22 @@ func (l *lane) boundaries(ctx context.Context, c *cluster) error {
 		readers = append(readers, r)
 	}
 	for _, r := range readers {
+		out := l.path(r.topic + ".out")
+		if err := rest.put(ctx, r.topic+"-sink", properties{"connector.class": fileSink, "file": out, "topics": r.topic,
+			"consumer.override.isolation.level": "read_committed"}, 1); err != nil {
+			return err
+		}
 		if err := r.grow(ctx, records); err != nil {
 			return err
 		}
 		if err := r.ends(ctx, rest); err != nil {
 			return err
+		}
+		if err := await(ctx, func() error { return contains(out, r.all()) }); err != nil {
+			return err
+		}
+		if sunk, err := readLines(out); err != nil || len(sunk) != len(r.all()) {
+			return errors.Join(fmt.Errorf("%d records of %s are in the file, %d are committed", len(sunk), r.topic, len(r.all())), err)
 		}
 		everything, err := readTopic(ctx, c.addr, r.topic, tasks, false)
 		if err != nil {
