@@ -29,7 +29,7 @@ const (
 // ends when the client cannot go on, or is killed. It is usurped when the next one begins while it still goes on.
 type actor struct {
 	round  *txnRound
-	name   string // the transactional id; the client id of a plain producer
+	name   string // the transactional id; "" for a plain producer
 	group  string // of members
 	static bool   // a member that takes over its predecessor's partitions at once
 	seed   uint64
