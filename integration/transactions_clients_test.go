@@ -173,6 +173,10 @@ func (l *life) fate(r proxy.Request) proxy.Fate {
 			what = append(what, proxy.Late)
 		}
 	case int16(kmsg.EndTxn), int16(kmsg.TxnOffsetCommit):
+		select {
+		case l.round.ending <- struct{}{}:
+		default:
+		}
 		chance, what = 60, []proxy.What{proxy.Delayed, proxy.Unanswered, proxy.LastWords}
 		if !l.old {
 			what = append(what, proxy.Late, proxy.Twice)

@@ -103,7 +103,8 @@ type txnRound struct {
 	cl      *kgo.Client // without faults
 	post    *proxy.Post
 	history *recorder
-	healed  atomic.Bool // no faults any more
+	healed  atomic.Bool   // no faults any more
+	ending  chan struct{} // sent to, if torment listens, when the end of a transaction is asked for, or its offsets come
 
 	source, derived string // topics
 	groups          []string
@@ -129,7 +130,7 @@ func (run *txnRun) round(n, faults int) {
 	}
 	defer cl.Close()
 	unique := fmt.Sprintf("%d-%x", n, run.random.Uint32())
-	r := &txnRound{txnRun: run, cl: cl, history: newRecorder(), post: proxy.NewPost(ctx, run.addr),
+	r := &txnRound{txnRun: run, cl: cl, history: newRecorder(), ending: make(chan struct{}), post: proxy.NewPost(ctx, run.addr),
 		source: "source-" + unique, derived: "derived-" + unique, groups: []string{"one-" + unique, "two-" + unique}}
 	if err := r.createTopics(ctx); err != nil {
 		t.Fatal(err)
@@ -272,6 +273,14 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, faults int) {
 			continue
 		}
 		r.count(card)
+		if r.random.IntN(2) == 0 {
+			// Moments are arbitrary too when a transaction is being ended, but they are rare.
+			select {
+			case <-r.ending:
+				wait(3 * time.Millisecond)
+			case <-time.After(time.Second):
+			}
+		}
 		if card == "broker killed" {
 			if err := r.b.Kill(); err != nil {
 				r.t.Fatal(err)
