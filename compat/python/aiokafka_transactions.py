@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import aiokafka_shared
 import transaction_cases
 from aiokafka import TopicPartition, errors
 from aiokafka.structs import OffsetAndMetadata
@@ -79,13 +80,10 @@ class Client(transaction_cases.Client):
     timed_out = errors.KafkaError
 
     def create(self, k, partitions=1, topic=None):
-        loop.done(create(k, partitions, topic))
+        loop.done(create(k.on(topic), partitions))
 
-    def producer(self, k, name="", codec=None, timeout_ms=60_000):
-        return Producer(k, name, codec, timeout_ms)
-
-    def produce(self, k, value, topic=None):
-        loop.done(produce(k, value, topic=topic))
+    def produce(self, k, value):
+        loop.done(produce(k, value))
 
     def read(self, k, isolation, topic=None, partition=0):
         async def read():
@@ -99,9 +97,6 @@ class Client(transaction_cases.Client):
 
         return loop.done(read())
 
-    def reader(self, k):
-        return Reader(k)
-
     def committed(self, k, partition=0):
         async def committed():
             async with consumer(k) as c:
@@ -110,5 +105,5 @@ class Client(transaction_cases.Client):
         return loop.done(committed())
 
 
-client = Client()
+client = Client(aiokafka_shared, Producer, Reader)
 globals().update(transaction_cases.cases(client))

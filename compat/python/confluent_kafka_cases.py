@@ -3,6 +3,8 @@
 import threading
 import time
 
+import confluent_kafka_shared
+import record_cases
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -30,48 +32,11 @@ from confluent_kafka_shared import (
     wait_for,
 )
 from confluent_kafka_transactions import *
-from harness import CODECS, PATIENCE_S, has, payloads, refused, same, until
+from harness import PATIENCE_S, has, payloads, refused, same, until
 
 # --- records -----------------------------------------------------------------------------------
 
-
-def compressed(k, codec):
-    create(k)
-    want = payloads(3000)
-    produce(k, *want, p=producer(k, compression_type=codec))
-    same(want, values(read(k, 3000)))
-
-
-def case_compression_none(k):
-    compressed(k, "none")
-
-
-def case_compression_gzip(k):
-    compressed(k, "gzip")
-
-
-def case_compression_snappy(k):
-    compressed(k, "snappy")
-
-
-def case_compression_lz4(k):
-    compressed(k, "lz4")
-
-
-def case_compression_zstd(k):
-    compressed(k, "zstd")
-
-
-def case_compression_mixed(k):
-    """One consumer reads batches of every codec, beginning in the middle of one."""
-    create(k)
-    want = []
-    for codec in CODECS:
-        batch = [codec.encode() + b" " + p for p in payloads(100)]
-        produce(k, *batch, p=producer(k, compression_type=codec))
-        want += batch
-    same(want, values(read(k, 500)))
-    same(want[250:], values(read(k, 250, offset=250)))
+globals().update(record_cases.cases(confluent_kafka_shared))
 
 
 def case_keys(k):
@@ -145,38 +110,12 @@ def case_partitions(k):
     same(b"named", read(k, 1, offset=named.offset(), partition=3)[0].value())
 
 
-def case_large_record(k):
-    create(k)
-    large = bytes(range(256)) * 3900
-    produce(k, large)
-    same(large, read(k, 1)[0].value())
-
-
 def case_record_too_large(k):
     create(k, **{"max.message.bytes": "10000"})
     with refused(KafkaException) as refusal:
         produce(k, b"x" * 20000)
     same(KafkaError.MSG_SIZE_TOO_LARGE, error_code(refusal))
     same(0, produce(k, b"x" * 5000)[0].offset())
-
-
-def acks(k, n):
-    create(k)
-    want = payloads(200)
-    produce(k, *want, p=producer(k, acks=n))
-    same(want, values(read(k, 200)))
-
-
-def case_acks_0(k):
-    acks(k, 0)
-
-
-def case_acks_1(k):
-    acks(k, 1)
-
-
-def case_acks_all(k):
-    acks(k, "all")
 
 
 def case_idempotent_producer(k):

@@ -13,6 +13,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic
 from harness import PATIENCE_S, same, until
 
+NO_CODEC = "none"
+
 
 def admin(k):
     return AdminClient({"bootstrap.servers": k.addr})

@@ -1,5 +1,6 @@
 """confluent-kafka: transactions. The broker's transaction.version does not matter to librdkafka 2.16."""
 
+import confluent_kafka_shared
 import transaction_cases
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -11,7 +12,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import OffsetSpec
-from confluent_kafka_shared import admin, checked, consumer, create, error_code, produce, producer, wait_for
+from confluent_kafka_shared import checked, consumer, create, error_code, producer, wait_for
 from harness import PATIENCE_S, refused, same, until
 
 
@@ -39,7 +40,7 @@ class Producer(transaction_cases.Producer):
             raise KafkaException(error)
 
     def offsets(self, k, offsets, reader=None):
-        group = reader or Reader(k, "")
+        group = reader or Reader(k)
         at = [TopicPartition(k.topic, p, offset) for p, offset in offsets.items()]
         self._p.send_offsets_to_transaction(at, group.metadata(), PATIENCE_S)
         if not reader:
@@ -50,10 +51,9 @@ class Producer(transaction_cases.Producer):
 
 
 class Reader(transaction_cases.Reader):
-    def __init__(self, k, *topics):
+    def __init__(self, k):
         self._c = consumer(k, isolation_level="read_committed")
-        if any(topics):
-            self._c.subscribe(list(topics))
+        self._c.subscribe([k.topic])
         self.metadata, self.close = self._c.consumer_group_metadata, self._c.close
 
     def poll(self):
@@ -62,15 +62,6 @@ class Reader(transaction_cases.Reader):
 
 class Client(transaction_cases.Client):
     fenced = timed_out = KafkaException
-
-    def create(self, k, partitions=1, topic=None):
-        create(k.on(topic), partitions)
-
-    def producer(self, k, name="", codec=None, timeout_ms=60_000):
-        return Producer(k, name, codec, timeout_ms)
-
-    def produce(self, k, value, topic=None):
-        produce(k.on(topic), value)
 
     def read(self, k, isolation, topic=None, partition=0):
         c = consumer(k, isolation_level=isolation, enable_partition_eof=True)
@@ -83,9 +74,6 @@ class Client(transaction_cases.Client):
                 return got
             got += [m.value() for m in checked([message])]
 
-    def reader(self, k):
-        return Reader(k, k.topic)
-
     def committed(self, k, partition=0):
         c = consumer(k)
         offset = c.committed([TopicPartition(k.topic, partition)], PATIENCE_S)[0].offset
@@ -93,7 +81,7 @@ class Client(transaction_cases.Client):
         return offset if offset >= 0 else None
 
 
-client = Client()
+client = Client(confluent_kafka_shared, Producer, Reader)
 globals().update(transaction_cases.cases(client))
 
 

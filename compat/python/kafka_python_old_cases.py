@@ -4,23 +4,12 @@ It does not know static members, idempotence or the incremental change of config
 speaks versions of the protocol that the others have left behind.
 """
 
-from harness import PATIENCE_S, has, payloads, refused, same, until
+from harness import PATIENCE_S, has, refused, same, until
 from kafka import TopicPartition, errors
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka_python_shared import *
-from kafka_python_shared import acks, rebalance
-
-
-def case_record_too_large(k):
-    create(k, **{"max.message.bytes": "10000"})
-    with refused(errors.MessageSizeTooLargeError):
-        produce(k, b"x" * 20000)
-    same(0, produce(k, b"x" * 5000)[0].offset)
-
-
-def case_acks_0(k):
-    acks(k, 0)
+from kafka_python_shared import rebalance
 
 
 def case_unknown_topic(k):
@@ -58,23 +47,6 @@ def case_admin_topics(k):
     has(k.topic, a.list_topics())
     a.delete_topics([k.topic])
     until(lambda: k.topic not in a.list_topics(), "the topic gone")
-
-
-def case_admin_create_refused(k):
-    a = create(k)
-    for topic, kind in (
-        (NewTopic(k.topic, 1, 1), errors.TopicAlreadyExistsError),
-        (NewTopic("no/name", 1, 1), errors.InvalidTopicError),
-        (NewTopic(k.topic + "2", 1, 9), errors.InvalidReplicationFactorError),
-        (NewTopic(k.topic + "2", 0, 1), errors.InvalidPartitionsError),
-        (NewTopic(k.topic + "2", 1, 1, topic_configs={"retention.ms": "x"}), errors.InvalidConfigurationError),
-    ):
-        with refused(kind):
-            a.create_topics([topic])
-    a.create_topics([NewTopic(k.topic + "2", 1, 1)], validate_only=True)
-    assert k.topic + "2" not in a.list_topics()
-    with refused(errors.UnknownTopicOrPartitionError):
-        a.delete_topics([k.topic + "2"])
 
 
 def case_admin_create_partitions(k):

@@ -4,11 +4,13 @@
 while its group rebalances, so that each member polls in a thread of its own.
 """
 
+import sys
 import threading
 import time
 
-from harness import PATIENCE_S, payloads, same, until
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+import record_cases
+from harness import PATIENCE_S, payloads, refused, same, until
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition, errors
 from kafka.admin import KafkaAdminClient, NewTopic
 
 # --- what the cases are written with -----------------------------------------------------------
@@ -16,6 +18,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 # How long one poll waits for a record. A poll that ends just when a join does makes kafka-python
 # 3.0.12 forget the join (FINDINGS.md), so that no poll here ends without a record.
 LONG_MS = 20_000
+
+NO_CODEC = None
 
 
 def admin(k):
@@ -134,44 +138,7 @@ STOP = b"what a member leaves after"
 
 # --- records -----------------------------------------------------------------------------------
 
-
-def compressed(k, codec):
-    create(k)
-    want = payloads(2000)
-    produce(k, *want, p=producer(k, compression_type=codec))
-    same(want, values(read(k, 2000)))
-
-
-def case_compression_none(k):
-    compressed(k, None)
-
-
-def case_compression_gzip(k):
-    compressed(k, "gzip")
-
-
-def case_compression_snappy(k):
-    compressed(k, "snappy")
-
-
-def case_compression_lz4(k):
-    compressed(k, "lz4")
-
-
-def case_compression_zstd(k):
-    compressed(k, "zstd")
-
-
-def case_compression_mixed(k):
-    """One consumer reads batches of every codec, beginning in the middle of one."""
-    create(k)
-    want = []
-    for codec in (None, "gzip", "snappy", "lz4", "zstd"):
-        batch = [str(codec).encode() + b" " + p for p in payloads(100)]
-        produce(k, *batch, p=producer(k, compression_type=codec))
-        want += batch
-    same(want, values(read(k, 500)))
-    same(want[250:], values(read(k, 250, offset=250)))
+globals().update(record_cases.cases(sys.modules[__name__]))
 
 
 def case_keys(k):
@@ -241,26 +208,11 @@ def case_partitions(k):
     same({0, 1, 2, 3}, consumer(k).partitions_for_topic(k.topic))
 
 
-def case_large_record(k):
-    create(k)
-    large = bytes(range(256)) * 3900
-    produce(k, large)
-    same(large, read(k, 1)[0].value)
-
-
-def acks(k, n):
-    create(k)
-    want = payloads(200)
-    produce(k, *want, p=producer(k, acks=n))
-    same(want, values(read(k, 200)))
-
-
-def case_acks_1(k):
-    acks(k, 1)
-
-
-def case_acks_all(k):
-    acks(k, "all")
+def case_record_too_large(k):
+    create(k, **{"max.message.bytes": "10000"})
+    with refused(errors.MessageSizeTooLargeError):
+        produce(k, b"x" * 20000)
+    same(0, produce(k, b"x" * 5000)[0].offset)
 
 
 def case_produce_creates_topic(k):
@@ -392,3 +344,23 @@ def case_auto_commit(k):
     other = consumer(k)
     until(lambda: not c.poll(timeout_ms=50) and other.committed(TopicPartition(k.topic, 0)) == 10, "a commit at the end")
     c.close()
+
+
+# --- admin -------------------------------------------------------------------------------------
+
+
+def case_admin_create_refused(k):
+    a = create(k)
+    for topic, kind in (
+        (NewTopic(k.topic, 1, 1), errors.TopicAlreadyExistsError),
+        (NewTopic("no/name", 1, 1), errors.InvalidTopicError),
+        (NewTopic(k.topic + "2", 1, 9), errors.InvalidReplicationFactorError),
+        (NewTopic(k.topic + "2", 0, 1), errors.InvalidPartitionsError),
+        (NewTopic(k.topic + "2", 1, 1, topic_configs={"retention.ms": "x"}), errors.InvalidConfigurationError),
+    ):
+        with refused(kind):
+            a.create_topics([topic])
+    a.create_topics([NewTopic(k.topic + "2", 1, 1)], validate_only=True)
+    assert k.topic + "2" not in a.list_topics()
+    with refused(errors.UnknownTopicOrPartitionError):
+        a.delete_topics([k.topic + "2"])

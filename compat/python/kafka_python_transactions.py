@@ -1,10 +1,11 @@
 """kafka-python: transactions, and their administration."""
 
+import kafka_python_shared
 import transaction_cases
 from harness import PATIENCE_S, refused, same, until
 from kafka import OffsetAndMetadata, TopicPartition, errors
 from kafka.admin import AbortTransactionSpec
-from kafka_python_shared import admin, assigned, consumer, create, produce, producer, subscribed
+from kafka_python_shared import assigned, consumer, create, produce, producer, subscribed
 
 
 class Producer(transaction_cases.Producer):
@@ -40,15 +41,6 @@ class Client(transaction_cases.Client):
     fenced = (errors.ProducerFencedError, errors.InvalidProducerEpochError)
     timed_out = errors.KafkaError
 
-    def create(self, k, partitions=1, topic=None):
-        create(k.on(topic), partitions)
-
-    def producer(self, k, name="", codec=None, timeout_ms=60_000):
-        return Producer(k, name, codec, timeout_ms)
-
-    def produce(self, k, value, topic=None):
-        produce(k.on(topic), value)
-
     def read(self, k, isolation, topic=None, partition=0):
         tp = TopicPartition(topic or k.topic, partition)
         c = assigned(k.on(topic), partition, isolation_level=isolation)
@@ -58,9 +50,6 @@ class Client(transaction_cases.Client):
         c.close()
         return got
 
-    def reader(self, k):
-        return Reader(k)
-
     def committed(self, k, partition=0):
         c = consumer(k)
         offset = c.committed(TopicPartition(k.topic, partition))
@@ -68,7 +57,7 @@ class Client(transaction_cases.Client):
         return offset
 
 
-client = Client()
+client = Client(kafka_python_shared, Producer, Reader)
 globals().update(transaction_cases.cases(client))
 
 
