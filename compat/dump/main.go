@@ -1,6 +1,6 @@
 // Command dump has Apache Kafka's dump tool read every file of partitions that
-// Blumfeld writes: logs of every codec in several segments, compacted ones too,
-// offset and time indexes, producer snapshots; as kill -9 leaves them, and as a
+// Blumfeld writes: logs of every codec in several segments, of transactions,
+// compacted ones too, offset, time and transaction indexes, producer snapshots; as kill -9 leaves them, and as a
 // stop does after the start that followed.
 //
 //	go run ./compat/dump
@@ -62,7 +62,7 @@ func run(ctx context.Context, r *report.Report) error {
 				logs = append(logs, f)
 			case ".index", ".timeindex":
 				indexes = append(indexes, f)
-			case ".snapshot":
+			case ".snapshot", ".txnindex":
 			default:
 				continue
 			}
@@ -71,7 +71,7 @@ func run(ctx context.Context, r *report.Report) error {
 	}
 	fmt.Println("files:", kinds)
 	for _, dir := range []string{killed, stopped} {
-		for _, ext := range []string{".log", ".index", ".timeindex", ".snapshot"} {
+		for _, ext := range []string{".log", ".index", ".timeindex", ".snapshot", ".txnindex"} {
 			var err error
 			if kinds[dir+ext] < 5 {
 				err = fmt.Errorf("only %d files", kinds[dir+ext])
@@ -89,10 +89,13 @@ func run(ctx context.Context, r *report.Report) error {
 	for dir, partitions := range read {
 		for partition, want := range partitions {
 			same := differ
-			if strings.HasPrefix(partition, compactedTopic+"-") {
+			if isCompacted(partition) {
 				same = cleanedSince
 			}
 			r.Case(dir+"/"+partition+"/records", same(want, d.records[filepath.Join(work, dir, partition)]))
+			if strings.HasPrefix(partition, txnTopic+"-") {
+				r.Case(dir+"/"+partition+"/aborted transactions", hides(want, d.aborted[filepath.Join(work, dir, partition)]))
+			}
 		}
 	}
 	r.Case("codecs", d.hasCodecs())

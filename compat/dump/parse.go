@@ -43,10 +43,14 @@ type dumped struct {
 	records   map[string][]string // by the folder of a partition: offset, key and payload of each
 	codecs    []string
 	producers int
+	aborted   map[string][]abortedTxn // by the folder of a partition
 }
 
+// abortedTxn is an entry of a transaction index.
+type abortedTxn struct{ producerID, first, last int64 }
+
 func parse(out string) dumped {
-	d := dumped{records: make(map[string][]string)}
+	d := dumped{records: make(map[string][]string), aborted: make(map[string][]abortedTxn)}
 	folder := ""
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
@@ -54,6 +58,9 @@ func parse(out string) dumped {
 		switch {
 		case begins:
 			folder = filepath.Dir(file)
+		case strings.Contains(line, " endTxnMarker: "):
+		case strings.HasPrefix(line, "version: "):
+			d.aborted[folder] = append(d.aborted[folder], abortedTxn{number(line, " producerId: "), number(line, " firstOffset: "), number(line, " lastOffset: ")})
 		case strings.HasPrefix(line, "| offset: "):
 			d.records[folder] = append(d.records[folder], record(line))
 		case strings.HasPrefix(line, "baseOffset: "):
@@ -81,6 +88,36 @@ func after(line, label string) string {
 	return word
 }
 
+// number is the number behind a label, -1 if there is none.
+func number(line, label string) int64 {
+	n, err := strconv.ParseInt(after(line, label), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// hides says where what the transaction indexes hide of a partition differs from what a consumer of committed data does
+// not get.
+func hides(p partition, txns []abortedTxn) error {
+	if len(p.aborted) == 0 {
+		return fmt.Errorf("the consumer got everything")
+	}
+	for _, h := range p.aborted {
+		if !slices.ContainsFunc(txns, func(t abortedTxn) bool {
+			return t.producerID == h.producerID && t.first <= h.offset && h.offset < t.last
+		}) {
+			return fmt.Errorf("no transaction for %+v in %d", h, len(txns))
+		}
+	}
+	for _, t := range txns {
+		if t.producerID < 0 || t.first < 0 || t.last <= t.first {
+			return fmt.Errorf("transaction %+v", t)
+		}
+	}
+	return nil
+}
+
 func (d dumped) hasCodecs() error {
 	want := []string{"gzip", "lz4", "none", "snappy", "zstd"}
 	for i, c := range d.codecs {
@@ -101,7 +138,8 @@ func (d dumped) hasProducers() error {
 }
 
 // differ says where what the tool read differs from what a consumer read.
-func differ(want, got []string) error {
+func differ(p partition, got []string) error {
+	want := p.records
 	if len(want) == 0 {
 		return fmt.Errorf("the consumer read nothing")
 	}
@@ -117,13 +155,15 @@ func differ(want, got []string) error {
 }
 
 // cleanedSince is differ where the cleaner may have removed more after the consumer read: the newest record of each key
-// is there, and nothing that the consumer had not.
-func cleanedSince(want, got []string) error {
+// that was not aborted is there, and nothing that the consumer had not.
+func cleanedSince(want partition, got []string) error {
 	newest := make(map[string]string)
-	for _, w := range want {
-		newest[keyOf(w)] = w
+	for _, w := range want.records {
+		if !slices.ContainsFunc(want.aborted, func(h hidden) bool { return h.record == w }) {
+			newest[keyOf(w)] = w
+		}
 	}
-	rest := want
+	rest := want.records
 	for _, g := range got {
 		i := slices.Index(rest, g)
 		if i < 0 {

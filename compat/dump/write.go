@@ -22,6 +22,8 @@ const (
 	stopped = "stopped"
 
 	compactedTopic = "compacted"
+	txnTopic       = "transactions"
+	bothTopic      = "compacted-transactions"
 )
 
 // topicOf is one topic and how many partitions it has.
@@ -37,12 +39,29 @@ func topics() []topicOf {
 		{"recoded", 1, map[string]string{"internal.segment.bytes": "20000", "index.interval.bytes": "1000", "compression.type": "gzip", "message.timestamp.type": "LogAppendTime"}},
 		{"large", 1, nil}, // as the defaults have it: one segment
 		{compactedTopic, 2, map[string]string{"cleanup.policy": "compact", "internal.segment.bytes": "10000", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01", "index.interval.bytes": "100"}},
+		{txnTopic, 1, map[string]string{"internal.segment.bytes": "5000", "index.interval.bytes": "400"}},
+		{bothTopic, 1, map[string]string{"cleanup.policy": "compact", "internal.segment.bytes": "10000", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01", "index.interval.bytes": "100"}},
 	}
 }
 
+// isCompacted says whether a folder is of a topic with cleanup.policy=compact.
+func isCompacted(folder string) bool { return strings.HasPrefix(folder, compactedTopic+"-") }
+
+// partition is what a consumer reads of a partition.
+type partition struct {
+	records []string // in the form of record
+	aborted []hidden // those of them that a consumer of committed data does not get
+}
+
+// hidden is a record of an aborted transaction.
+type hidden struct {
+	offset, producerID int64
+	record             string
+}
+
 // writeDirectories makes both directories in work, and returns what a consumer reads of each: by directory and folder of
-// a partition, in the form of record.
-func writeDirectories(ctx context.Context, work string) (read map[string]map[string][]string, err error) {
+// a partition.
+func writeDirectories(ctx context.Context, work string) (read map[string]map[string]partition, err error) {
 	binary, err := process.Build(ctx, work)
 	if err != nil {
 		return nil, err
@@ -71,10 +90,10 @@ func writeDirectories(ctx context.Context, work string) (read map[string]map[str
 			return nil, fmt.Errorf("topic %s: %w", t.name, err)
 		}
 	}
-	if err := compact(ctx, b.Addr(), cl); err != nil {
+	if err := compact(ctx, b.Addr()); err != nil {
 		return nil, err
 	}
-	read = make(map[string]map[string][]string)
+	read = make(map[string]map[string]partition)
 	if read[killed], err = readAll(ctx, b.Addr()); err != nil {
 		return nil, err
 	}
@@ -95,7 +114,7 @@ func writeDirectories(ctx context.Context, work string) (read map[string]map[str
 			return nil, fmt.Errorf("topic %s: %w", t.name, err)
 		}
 	}
-	if err := compact(ctx, b.Addr(), cl); err != nil {
+	if err := compact(ctx, b.Addr()); err != nil {
 		return nil, err
 	}
 	if read[stopped], err = readAll(ctx, b.Addr()); err != nil {
@@ -125,8 +144,11 @@ func create(ctx context.Context, cl *kgo.Client, t topicOf) error {
 	return kerr.ErrorForCode(resp.Topics[0].ErrorCode)
 }
 
-// write puts batches of every codec into each partition, of producers with and without sequences.
+// write puts batches of every codec into each partition, of producers with and without sequences, or transactions.
 func write(ctx context.Context, addr string, t topicOf) error {
+	if t.name == txnTopic || t.name == bothTopic {
+		return writeTransactions(ctx, addr, t.name)
+	}
 	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()} {
 		for _, opts := range [][]kgo.Opt{nil, {kgo.DisableIdempotentWrite()}} {
 			cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(addr), kgo.ProducerBatchCompression(codec),
@@ -154,14 +176,51 @@ func write(ctx context.Context, addr string, t topicOf) error {
 	return nil
 }
 
+// writeTransactions has two producers write transactions side by side, of which two in three abort.
+func writeTransactions(ctx context.Context, addr, topic string) error {
+	var producers [2]*kgo.Client
+	for i := range producers {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, i)), kgo.DefaultProduceTopic(topic))
+		if err != nil {
+			return err
+		}
+		defer cl.Close()
+		producers[i] = cl
+	}
+	for n := range 60 {
+		cl := producers[n%2]
+		if n >= 2 {
+			if err := cl.EndTransaction(ctx, n%3 == 0); err != nil {
+				return err
+			}
+		}
+		if err := cl.BeginTransaction(); err != nil {
+			return err
+		}
+		for i := range 1 + n%4 {
+			r := &kgo.Record{Key: fmt.Appendf(nil, "k%d", n%7), Value: fmt.Appendf(nil, "%d-%d", n, i)}
+			if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, cl := range producers {
+		if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // compact writes a little now and then, so that segments roll, until the cleaner has left less than half.
-func compact(ctx context.Context, addr string, cl *kgo.Client) error {
+func compact(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	partitions := []kgo.Record{{Topic: compactedTopic}, {Topic: compactedTopic, Partition: 1}, {Topic: bothTopic}}
 	for {
 		done := 0
-		for p := range int32(2) {
-			r := &kgo.Record{Topic: compactedTopic, Partition: p, Key: []byte("k0"), Value: []byte("again")}
+		for _, p := range partitions {
+			r := &kgo.Record{Topic: p.Topic, Partition: p.Partition, Key: []byte("k0"), Value: []byte("again")}
 			producer, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 			if err != nil {
 				return err
@@ -171,15 +230,15 @@ func compact(ctx context.Context, addr string, cl *kgo.Client) error {
 			if err != nil {
 				return err
 			}
-			read, err := readPartition(ctx, addr, compactedTopic, p)
+			read, err := readPartition(ctx, addr, p.Topic, p.Partition)
 			if err != nil {
 				return err
 			}
-			if int64(len(read)) < r.Offset/2 {
+			if int64(len(read.records)) < r.Offset/2 {
 				done++
 			}
 		}
-		if done == 2 {
+		if done == len(partitions) {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -188,8 +247,8 @@ func compact(ctx context.Context, addr string, cl *kgo.Client) error {
 	}
 }
 
-func readAll(ctx context.Context, addr string) (map[string][]string, error) {
-	all := make(map[string][]string)
+func readAll(ctx context.Context, addr string) (map[string]partition, error) {
+	all := make(map[string]partition)
 	for _, t := range topics() {
 		for p := range t.partitions {
 			read, err := readPartition(ctx, addr, t.name, p)
@@ -202,9 +261,33 @@ func readAll(ctx context.Context, addr string) (map[string][]string, error) {
 	return all, nil
 }
 
-func readPartition(ctx context.Context, addr, topic string, partition int32) (read []string, err error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))
+func readPartition(ctx context.Context, addr, topic string, number int32) (p partition, err error) {
+	all, err := consume(ctx, addr, topic, number, kgo.ReadUncommitted())
+	if err != nil {
+		return p, err
+	}
+	committed, err := consume(ctx, addr, topic, number, kgo.ReadCommitted())
+	if err != nil {
+		return p, err
+	}
+	visible := make(map[int64]bool)
+	for _, r := range committed {
+		visible[r.Offset] = true
+	}
+	for _, r := range all {
+		text := fmt.Sprintf("%d %s=%s", r.Offset, r.Key, r.Value)
+		p.records = append(p.records, text)
+		if !visible[r.Offset] {
+			p.aborted = append(p.aborted, hidden{r.Offset, r.ProducerID, text})
+		}
+	}
+	return p, nil
+}
+
+// consume reads a partition, in which no transaction is open, to its end.
+func consume(ctx context.Context, addr, topic string, number int32, isolation kgo.IsolationLevel) (read []*kgo.Record, err error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {number: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		return nil, err
 	}
@@ -212,11 +295,13 @@ func readPartition(ctx context.Context, addr, topic string, partition int32) (re
 	for next, end := int64(0), int64(1); next < end; {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return nil, fmt.Errorf("%s-%d: %w", topic, partition, err)
+			return nil, fmt.Errorf("%s-%d: %w", topic, number, err)
 		}
 		fetches.EachPartition(func(f kgo.FetchTopicPartition) { end = f.HighWatermark })
 		for _, r := range fetches.Records() {
-			read = append(read, fmt.Sprintf("%d %s=%s", r.Offset, r.Key, r.Value))
+			if !r.Attrs.IsControl() {
+				read = append(read, r)
+			}
 			next = r.Offset + 1
 		}
 	}
