@@ -124,7 +124,7 @@ func newDir(fsys vfs.FS, name string, o DirOptions) *Dir {
 		o.Files = NewOpenFiles(DefaultOpenFiles, DefaultMappings)
 	}
 	d := &Dir{
-		fs:        fsys,
+		fs:        frugalFS{fsys, o.Files},
 		path:      name,
 		o:         o,
 		logger:    o.Logger.With("dir", name),

@@ -42,15 +42,12 @@ const (
 // Open is how many files and mappings segments and their readers hold now.
 func (o *OpenFiles) Open() (files, mappings int64) { return o.files.Load(), o.mappings.Load() }
 
-// open opens a file by open, for a place that is made free for it if need be. Should the process have no descriptors
-// left all the same, as many are freed as can be.
+// open opens a file by open, for a place that is made free for it if need be. (Should the process have no descriptors
+// left all the same, see frugalFS.)
 func (o *OpenFiles) open(open func() (vfs.File, error)) (*handle, error) {
 	for n := o.files.Add(1); n > o.maxFiles && o.closeOne(false); n = o.files.Load() {
 	}
 	f, err := open()
-	for err != nil && isOutOfDescriptors(err) && o.closeOne(true) {
-		f, err = open()
-	}
 	if err != nil {
 		o.files.Add(-1)
 		return nil, err

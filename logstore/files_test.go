@@ -1,10 +1,10 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -164,8 +164,11 @@ func TestOpenFilesOfManySlices(t *testing.T) {
 func TestOpenFilesOutOfDescriptors(t *testing.T) {
 	var files *OpenFiles
 	fsys := vfs.Inject(vfs.NewMem(time.Now), func(op vfs.Op) error {
-		if n, _ := files.Open(); (op.Kind == vfs.OpOpen || op.Kind == vfs.OpCreate) && n > 40 && segmentFile(op.Path) {
-			return syscall.EMFILE
+		switch op.Kind {
+		case vfs.OpOpen, vfs.OpCreate, vfs.OpSyncDir:
+			if n, _ := files.Open(); n > 40 {
+				return syscall.EMFILE
+			}
 		}
 		return nil
 	})
@@ -178,14 +181,17 @@ func TestOpenFilesOutOfDescriptors(t *testing.T) {
 			}
 		}
 	}
+	for i, l := range logs {
+		if _, err := l.Roll(startMs); err != nil {
+			t.Errorf("log %d: %v", i, err)
+		}
+		if err := errors.Join(l.Flush(), l.TruncateTo(5), d.Checkpoint()); err != nil {
+			t.Errorf("log %d: %v", i, err)
+		}
+	}
 	if err := d.Offline(); err != nil {
 		t.Error(err)
 	}
-}
-
-// segmentFile says whether a segment's files are opened, which is what OpenFiles is asked for.
-func segmentFile(name string) bool {
-	return strings.HasSuffix(name, logSuffix) || strings.HasSuffix(name, indexSuffix) || strings.HasSuffix(name, timeIndexSuffix)
 }
 
 // An idle log has no file and no mapping after a while, and is written to again.
