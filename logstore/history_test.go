@@ -161,13 +161,7 @@ func (h *history) step() {
 	h.clk.ms += h.rng.Int64N(50)
 	if h.rng.IntN(5) == 0 {
 		h.note("background")
-		for {
-			do, _ := h.dir.worker.next()
-			if do == nil {
-				break
-			}
-			do()
-		}
+		inBackground(h.dir)
 	}
 	switch p := h.rng.IntN(100); {
 	case p < 50:

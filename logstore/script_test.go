@@ -293,13 +293,8 @@ func (s *script) do(command string, a args) (string, error) {
 	case "checkpoint":
 		return "", s.dir.Checkpoint()
 	case "background":
-		for {
-			do, _ := s.dir.worker.next()
-			if do == nil {
-				return "", nil
-			}
-			do()
-		}
+		inBackground(s.dir)
+		return "", nil
 	case "roll":
 		_, err := s.log.Roll(s.clk.ms)
 		return "", err
