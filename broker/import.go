@@ -248,12 +248,9 @@ func (in *intake) configs(t kafkadir.Topic) map[string]string {
 
 // log checks and copies one log and answers the epoch in which it is led here.
 func (in *intake) log(l sourceLog) (epoch int32, err error) {
-	end, aborted := int64(-1), 0
+	end := int64(-1)
 	err = kafkadir.ReadLog(l.dir, l.Folder(), func(b batch.Batch) error {
 		in.batches++
-		if kafkadir.IsAbort(b) {
-			aborted++
-		}
 		end = b.LastOffset() + 1
 		if b.HasProducerID() {
 			in.nextProducerID = max(in.nextProducerID, b.ProducerID()+1)
@@ -262,9 +259,6 @@ func (in *intake) log(l sourceLog) (epoch int32, err error) {
 	})
 	if err != nil {
 		return 0, err
-	}
-	if aborted > 0 {
-		fmt.Fprintf(in.out, "not hidden from readers of committed transactions: the records of %d aborted transactions in %s\n", aborted, l.Folder())
 	}
 	dir := slices.MinFunc(in.b.dirs, func(a, b *logstore.Dir) int { return len(a.Logs()) - len(b.Logs()) })
 	err = dir.CopyIn(l.dir, l.FoundLog, l.clean)

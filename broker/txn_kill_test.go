@@ -126,6 +126,47 @@ func TestKilledBetweenPrepareAndComplete(t *testing.T) {
 	})
 }
 
+// TestProducerIsGone: what it has left open is aborted when its time is over, with the broker stopped meanwhile or killed.
+func TestProducerIsGone(t *testing.T) {
+	soon := config.Properties{"transaction.abort.timed.out.transaction.cleanup.interval.ms": "20"}
+	protocols(t, func(t *testing.T, isNew bool) {
+		l := born(t, soon)
+		c := l.dial()
+		c.createTopic("t", 1)
+		gone := func(value string) *transactional {
+			p := l.transactionalFor("p", isNew, 300*time.Millisecond)
+			p.mustProduce("t", 0, value)
+			if code := p.sendOffset("g", "t", 3); code != 0 {
+				t.Fatalf("TxnOffsetCommit: error %d", code)
+			}
+			return p
+		}
+		aborted := func(end int64) {
+			t.Helper()
+			c = l.dial()
+			waitFor(t, func() bool { _, stable := c.committed("t", 0); return stable == end })
+			c.readable("t", 0)
+			waitFor(t, func() bool { return c.offsetOf("g", "t", true) == "-1 e0" })
+		}
+		late := gone("while it runs")
+		aborted(2)
+		if code := late.produce("t", 0, "late"); code == 0 {
+			t.Error("a producer goes on with what was aborted")
+		}
+		gone("over a restart")
+		if err := l.end(); err != nil {
+			t.Fatal(err)
+		}
+		l.begin(soon)
+		aborted(4)
+		gone("killed while it is aborted")
+		l.mortal.armed.Store(true)
+		l.killed()
+		l.begin(soon)
+		aborted(6)
+	})
+}
+
 // TestTransactionOverDeletedTopics ends where a part of what it wrote to is gone, and so are the group's offsets of it.
 func TestTransactionOverDeletedTopics(t *testing.T) {
 	protocols(t, func(t *testing.T, isNew bool) {

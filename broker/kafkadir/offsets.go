@@ -76,11 +76,8 @@ type offsetsPartition struct {
 	open      map[int64][]offsetChange             // by producer id: what awaits its marker
 }
 
-// Types of control records that end a transaction (Kafka's ControlRecordType).
-const (
-	abortMarker  = 0
-	commitMarker = 1
-)
+// commitMarker is the type of the control record that commits a transaction (Kafka's ControlRecordType).
+const commitMarker = 1
 
 // markerType reads a control record's key: version and type, both int16. It is -1 if that cannot be read.
 func markerType(key []byte) int16 {
@@ -88,17 +85,6 @@ func markerType(key []byte) int16 {
 		return -1
 	}
 	return int16(binary.BigEndian.Uint16(key[2:]))
-}
-
-// IsAbort says whether a batch is the marker of an aborted transaction.
-func IsAbort(b batch.Batch) bool {
-	if !b.IsControl() {
-		return false
-	}
-	for rec, err := range b.Records() {
-		return err == nil && markerType(rec.Key) == abortMarker
-	}
-	return false
 }
 
 func (p *offsetsPartition) batch(b batch.Batch) error {

@@ -26,10 +26,12 @@ const (
 	epochs    kind = "leader epochs"
 	producers kind = "producers"
 	committed kind = "committed offsets"
+	visible   kind = "records for readers of committed data"
+	txns      kind = "transactional ids"
 )
 
 func kinds() []kind {
-	return []kind{topics, configs, offsets, records, times, epochs, producers, committed}
+	return []kind{topics, configs, offsets, records, times, epochs, producers, committed, visible, txns}
 }
 
 // answers are lines of text, in an order that does not depend on the broker.
@@ -86,8 +88,17 @@ func ask(ctx context.Context, addr string) (answers, error) {
 		if err := a.askByRecords(ctx, cl, p, read); err != nil {
 			return nil, err
 		}
+		if read, err = readAll(ctx, addr, p, kgo.FetchIsolationLevel(kgo.ReadCommitted())); err != nil {
+			return nil, err
+		}
+		for _, r := range read {
+			a.add(visible, "%s-%d@%d", r.Topic, r.Partition, r.Offset)
+		}
 	}
 	if err := a.askProducers(ctx, cl, list); err != nil {
+		return nil, err
+	}
+	if err := a.askTransactionalIDs(ctx, cl); err != nil {
 		return nil, err
 	}
 	return a, a.askGroups(ctx, cl)
@@ -101,7 +112,7 @@ func (a answers) askTopics(ctx context.Context, cl *kgo.Client) (list []partitio
 	slices.SortFunc(resp.Topics, func(a, b kmsg.MetadataResponseTopic) int { return strings.Compare(*a.Topic, *b.Topic) })
 	describe := kmsg.NewPtrDescribeConfigsRequest()
 	for _, t := range resp.Topics {
-		if strings.HasPrefix(*t.Topic, "__") {
+		if strings.HasPrefix(*t.Topic, "__") || *t.Topic == openTopic {
 			continue
 		}
 		a.add(topics, "%s: id %x, %d partitions", *t.Topic, t.TopicID, len(t.Partitions))
@@ -161,12 +172,12 @@ func (p *partition) listOffsets(ctx context.Context, cl *kgo.Client, timestamp i
 }
 
 // readAll reads a partition from start to end, control records too.
-func readAll(ctx context.Context, addr string, p partition) (read []*kgo.Record, err error) {
+func readAll(ctx context.Context, addr string, p partition, opts ...kgo.Opt) (read []*kgo.Record, err error) {
 	if p.start >= p.end {
 		return nil, nil
 	}
-	cl, err := newClient(addr, kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {p.number: kgo.NewOffset().At(p.start)}}))
+	cl, err := newClient(addr, append(opts, kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {p.number: kgo.NewOffset().At(p.start)}}))...)
 	if err != nil {
 		return nil, err
 	}
@@ -288,4 +299,64 @@ func (a answers) askGroups(ctx context.Context, cl *kgo.Client) error {
 	}
 	slices.Sort(a[committed])
 	return nil
+}
+
+// askTransactionalIDs asks for all but the one whose transaction is open.
+func (a answers) askTransactionalIDs(ctx context.Context, cl *kgo.Client) error {
+	list, err := kmsg.NewPtrListTransactionsRequest().RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, t := range list.TransactionStates {
+		if t.TransactionalID == openTopic {
+			continue
+		}
+		is, err := describeTransaction(ctx, cl, t.TransactionalID)
+		if err != nil {
+			return err
+		}
+		a.add(txns, "%s: %s, producer %d/%d, timeout %d, begun %d", t.TransactionalID, is.State, is.ProducerID, is.ProducerEpoch, is.TimeoutMillis, is.StartTimestamp)
+	}
+	slices.Sort(a[txns])
+	return nil
+}
+
+func describeTransaction(ctx context.Context, cl *kgo.Client, id string) (is kmsg.DescribeTransactionsResponseTransactionState, err error) {
+	req := kmsg.NewPtrDescribeTransactionsRequest()
+	req.TransactionalIDs = []string{id}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return is, err
+	}
+	is = resp.TransactionStates[0]
+	return is, kerr.ErrorForCode(is.ErrorCode)
+}
+
+// openIsAborted: what was open when Apache Kafka ended is hidden, and over.
+func openIsAborted(ctx context.Context, addr string) error {
+	cl, err := newClient(addr)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	p := partition{topic: openTopic}
+	for p.stable = -1; p.stable != p.end || p.end == 0; { // markers are written right after the start
+		if err := p.askOffsets(ctx, cl); err != nil {
+			return err
+		}
+	}
+	read, err := readAll(ctx, addr, p, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		return err
+	}
+	for _, r := range read {
+		if !r.Attrs.IsControl() {
+			return fmt.Errorf("offset %d is shown to readers of committed data", r.Offset)
+		}
+	}
+	is, err := describeTransaction(ctx, cl, openTopic)
+	if err == nil && is.State != "CompleteAbort" {
+		err = fmt.Errorf("%+v", is)
+	}
+	return err
 }

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	goesOnTopic = "goes-on" // of the producer that does not end with its broker
+	goesOnTopic = "goes-on"   // of the producer that does not end with its broker
+	openTopic   = "left-open" // and transactional id of who writes to it
 	mixedParts  = 6
 
 	readers       = "readers"         // a classic group
@@ -31,6 +32,7 @@ func groups() []string { return []string{readers, nextGroup, simple, transaction
 type writer struct {
 	addr    string
 	lasting *kgo.Client // idempotent, of goesOnTopic
+	open    *kgo.Client // of openTopic; nil before leaveOpen
 	id      int64       // its producer id
 	next    int64       // offset of its next record
 }
@@ -41,7 +43,29 @@ func newWriter(addr string) (*writer, error) {
 	return &writer{addr: addr, lasting: lasting, next: -1}, err
 }
 
-func (w *writer) close() { w.lasting.Close() }
+func (w *writer) close() {
+	w.lasting.Close()
+	if w.open != nil {
+		w.open.Close()
+	}
+}
+
+// leaveOpen begins a transaction that nobody will end.
+func (w *writer) leaveOpen(ctx context.Context) (err error) {
+	w.open, err = newClient(w.addr, kgo.TransactionalID(openTopic), kgo.DefaultProduceTopic(openTopic))
+	if err != nil {
+		return err
+	}
+	if err := w.open.BeginTransaction(); err != nil {
+		return err
+	}
+	for range 3 {
+		if err := w.open.ProduceSync(ctx, &kgo.Record{Value: []byte("of a transaction that is open")}).FirstErr(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // goOn writes some records with the producer that outlives its broker: each has to get the next offset.
 func (w *writer) goOn(ctx context.Context) error {
@@ -105,6 +129,7 @@ func (w *writer) fill(ctx context.Context) error {
 		{"again", 3, map[string]string{"retention.ms": "2000000"}},
 		{"empty", 2, nil},
 		{goesOnTopic, 1, nil},
+		{openTopic, 1, nil},
 	} {
 		if err := create(ctx, cl, t.name, t.partitions, t.configs); err != nil {
 			return fmt.Errorf("topic %s: %w", t.name, err)

@@ -117,6 +117,9 @@ func (m *move) run(ctx context.Context) error {
 	if err := w.goOn(ctx); err != nil {
 		return err
 	}
+	if err := w.leaveOpen(ctx); err != nil {
+		return err
+	}
 	m.refusesRunning(ctx)
 	before, err := ask(ctx, m.addr())
 	if err != nil {
@@ -153,6 +156,9 @@ func (m *move) run(ctx context.Context) error {
 		return fmt.Errorf("filling Apache Kafka again: %w", err)
 	}
 	if err := second.goOn(ctx); err != nil {
+		return err
+	}
+	if err := second.leaveOpen(ctx); err != nil {
 		return err
 	}
 	if before, err = ask(ctx, m.addr()); err != nil {
@@ -214,6 +220,7 @@ func (m *move) compare(ctx context.Context, how string, want answers, w *writer)
 		}
 		m.r.Case(how+"/"+string(kind), err)
 	}
+	m.r.Case(how+"/an open transaction is aborted", openIsAborted(ctx, b.Addr()))
 	m.r.Case(how+"/a producer goes on", w.goOn(ctx))
 	m.r.Case(how+"/the producer goes on as itself", w.sameProducer(ctx))
 	m.r.Case(how+"/a consumer goes on", w.consumerGoesOn(ctx, want))
