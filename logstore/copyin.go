@@ -32,6 +32,9 @@ func (d *Dir) CopyIn(from fs.FS, log FoundLog, indexes bool) error {
 	if _, err := d.fs.Stat(d.file(folder)); err == nil {
 		return fmt.Errorf("%s: %w", d.file(folder), fs.ErrExist)
 	}
+	if err := d.startOver(topicPartition{log.Topic, log.Partition}); err != nil {
+		return err
+	}
 	if err := d.copyFolder(from, folder, indexes); err != nil {
 		return fmt.Errorf("copy %s to %s: %w: %w", folder, d.path, err, kerr.KafkaStorageError)
 	}

@@ -78,6 +78,8 @@ type Dir struct {
 	logs   map[topicPartition]*opening
 	known  map[string]offsetMap // checkpoints as read, for logs that are not open
 	closed bool
+	// forgotten are logs that known no longer has, and the files may still have; see startOver.
+	forgotten map[topicPartition]struct{}
 
 	worker worker
 }
@@ -132,6 +134,7 @@ func newDir(fsys vfs.FS, name string, o DirOptions) *Dir {
 		warmBytes: o.WarmBytes,
 		logs:      make(map[topicPartition]*opening),
 		known:     make(map[string]offsetMap),
+		forgotten: make(map[topicPartition]struct{}),
 		written:   make(map[string][]byte),
 	}
 	d.SetProducerIDExpiration(o.ProducerIDExpirationMs)
@@ -437,9 +440,7 @@ func (d *Dir) forget(tp topicPartition) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.logs, tp)
-	for _, m := range d.known {
-		delete(m, tp)
-	}
+	d.forgetCheckpoints(tp)
 }
 
 // openLogs lists the logs that are open now. Those that are just being opened come along if it may wait.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"blumfeld/logstore/vfs"
 
@@ -71,6 +73,9 @@ func (d *Dir) Checkpoint() error {
 	}
 	d.checkpointMu.Lock()
 	defer d.checkpointMu.Unlock()
+	d.mu.Lock()
+	forgotten := slices.Collect(maps.Keys(d.forgotten))
+	d.mu.Unlock()
 	logs := d.openLogs(false)
 	type file struct {
 		name     string
@@ -97,11 +102,10 @@ func (d *Dir) Checkpoint() error {
 			changed = append(changed, file{c.name, p})
 		}
 	}
-	if len(changed) == 0 {
-		return nil
-	}
-	if err := d.begin(); err != nil {
-		return err
+	if len(changed) > 0 {
+		if err := d.begin(); err != nil {
+			return err
+		}
 	}
 	for _, f := range changed {
 		if err := vfs.WriteFileAtomic(d.fs, d.path, d.file(f.name), f.contents); err != nil {
@@ -112,7 +116,36 @@ func (d *Dir) Checkpoint() error {
 		}
 		d.written[f.name] = f.contents
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, tp := range forgotten {
+		delete(d.forgotten, tp)
+	}
 	return nil
+}
+
+// forgetCheckpoints drops what checkpoints say of a log. Called under mu.
+func (d *Dir) forgetCheckpoints(tp topicPartition) {
+	for _, m := range d.known {
+		if _, ok := m[tp]; ok {
+			delete(m, tp)
+			d.forgotten[tp] = struct{}{}
+		}
+	}
+}
+
+// startOver is called before there is a log where none is: what checkpoints say is of an earlier one of that name, and
+// must not be believed of this one after a crash. Logs that are deleted do not wait for that, there may be many of them;
+// the first that is made again has it done for all. (Kafka's LogManager.asyncDelete writes checkpoints then and there.)
+func (d *Dir) startOver(tp topicPartition) error {
+	d.mu.Lock()
+	d.forgetCheckpoints(tp)
+	_, stale := d.forgotten[tp]
+	d.mu.Unlock()
+	if !stale {
+		return nil
+	}
+	return d.Checkpoint()
 }
 
 // lowerRecoveryPoint puts the recovery point of a log that is being opened back, on disk first.

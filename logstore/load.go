@@ -129,6 +129,9 @@ func (l *Log) create() error {
 	if err := l.touch(); err != nil {
 		return err
 	}
+	if err := l.dir.startOver(l.tp); err != nil {
+		return err
+	}
 	if err := l.dir.fs.Mkdir(l.path); err != nil {
 		return err
 	}
@@ -136,7 +139,6 @@ func (l *Log) create() error {
 	if err := l.writeTopicID(); err != nil {
 		return err
 	}
-	// What checkpoints say is of an earlier log of that name.
 	l.recoveryPoint.Store(0)
 	l.logStart.Store(0)
 	l.cleaned.Store(-1)
