@@ -469,7 +469,7 @@ func (d *Dir) openLogs(wait bool) []*Log {
 }
 
 // Close closes all logs, flushes what is not on disk, checkpoints, and leaves the marker that lets the next start
-// believe the files. A directory that is offline is only let go of.
+// believe the files, unless a log was not recovered that has to be. A directory that is offline is only let go of.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	if d.closed {
@@ -503,7 +503,35 @@ func (d *Dir) close() error {
 	if err := d.syncNames(); err != nil {
 		return err
 	}
+	if left, err := d.unrecovered(); err != nil || left != "" {
+		d.logger.Info("not marked as closed in order: a log was not recovered", "folder", left)
+		return err
+	}
 	return vfs.WriteFileAtomic(d.fs, d.path, d.file(cleanShutdownFile), []byte(cleanShutdown))
+}
+
+// unrecovered is the folder of a log of which nobody knows whether its files can be believed: the directory was not
+// closed in order, and this process has not opened that one. "" if there is none.
+func (d *Dir) unrecovered() (folder string, err error) {
+	if d.clean {
+		return "", nil
+	}
+	entries, err := d.fs.ReadDir(d.path)
+	if err != nil {
+		return "", err
+	}
+	opened := make(map[string]bool)
+	for _, l := range d.openLogs(false) {
+		opened[l.path] = true
+	}
+	for _, e := range entries {
+		_, log := parseLogFolder(e.Name)
+		_, future := parseFutureFolder(e.Name)
+		if e.IsDir && (log || future) && e.Name != metadataFolder && !opened[d.file(e.Name)] {
+			return e.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // closeLogs closes what is open, some logs at a time: each may have to wait for the disk. It returns one of the errors.

@@ -45,10 +45,7 @@ func (l *Log) load(clean bool) error {
 	}
 	if len(segments) == 0 {
 		// The folder was made, but a crash came before the segment; or somebody emptied it.
-		if err := l.touch(); err != nil {
-			return err
-		}
-		return l.startAnew(l.logStart.Load())
+		return l.loadAnew(l.logStart.Load())
 	}
 	l.segments.Store(&segments)
 	if err := l.loadEpochs(); err != nil {
@@ -84,10 +81,7 @@ func (l *Log) load(clean bool) error {
 	if start > end {
 		// The segments that the start was moved to are gone: whatever is left lies before what was deleted.
 		l.logger.Warn("the log ends before its start, beginning anew", "start", start, "end", end)
-		if err := l.touch(); err != nil {
-			return err
-		}
-		return l.startAnew(start)
+		return l.loadAnew(start)
 	}
 	l.logStart.Store(start)
 	l.logEnd.Store(end)
@@ -143,6 +137,14 @@ func (l *Log) create() error {
 	l.logStart.Store(0)
 	l.cleaned.Store(-1)
 	return l.startAnew(0)
+}
+
+// loadAnew begins a log anew of which nothing is left. What is appended to it was never on disk.
+func (l *Log) loadAnew(start int64) error {
+	if err := errors.Join(l.touch(), l.dir.lowerRecoveryPoint(l, start)); err != nil {
+		return err
+	}
+	return l.startAnew(start)
 }
 
 // loadTopicID holds the topic id that the caller expects against that of the folder.
