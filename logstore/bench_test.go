@@ -63,6 +63,37 @@ func BenchmarkAppendAsLeader(b *testing.B) {
 	}
 }
 
+// BenchmarkTransaction is a transaction of one batch in one partition: what is noted before it is verified, the batch, the
+// marker; with others open at the same time.
+func BenchmarkTransaction(b *testing.B) {
+	for _, open := range []int64{0, 1000} {
+		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) {
+			d, err := OpenDir(vfs.OS{}, b.TempDir(), DirOptions{NodeID: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			l, err := d.Open("t", 0, testTopicID, DefaultConfig())
+			if err != nil {
+				b.Fatal(err)
+			}
+			for id := range open {
+				appendTxn(b, l, id+1, 0, "v", 0)
+			}
+			b.ReportAllocs()
+			var sequence int32
+			for b.Loop() {
+				appendTxn(b, l, 0, sequence, "v", 0)
+				if _, err := l.AppendMarker(Marker{Commit: sequence%8 > 0}, 0); err != nil {
+					b.Fatal(err)
+				}
+				l.SetHighWatermark(1 << 62)
+				sequence++
+			}
+		})
+	}
+}
+
 // BenchmarkRead is finding a slice and, in one case, reading it: at the end of the log, where consumers are, and
 // anywhere, through the index.
 func BenchmarkRead(b *testing.B) {

@@ -321,3 +321,19 @@ func TestReadCommittedWhile(t *testing.T) {
 	cancel()
 	others.Wait()
 }
+
+// TestVerificationsAreBounded: whoever asks about producers that do not exist takes no more memory than for so many.
+func TestVerificationsAreBounded(t *testing.T) {
+	d := openTestDir(t, vfs.NewMem(nil), &clock{startMs})
+	defer d.Close()
+	l := openTestLog(t, d, smallConfig())
+	for id := range int64(3 * maxVerifications) {
+		if _, needed, err := l.BeginVerification(id, 0, 0, true); !needed || err != nil {
+			t.Fatal(needed, err)
+		}
+	}
+	if n := len(l.producers.verifications); n > maxVerifications {
+		t.Errorf("%d verifications", n)
+	}
+	appendTxn(t, l, 1, 0, "v", 0)
+}

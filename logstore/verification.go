@@ -23,6 +23,10 @@ type verification struct {
 	implicit bool  // the coordinator adds the partition if it is not in the transaction
 }
 
+// maxVerifications is how many notes a log has at most. They are made for whoever asks: only the coordinator knows whether
+// there is such a producer.
+const maxVerifications = 10_000
+
 // SetTransactionVerification changes transaction.partition.verification.enable for all logs of the directory. Without,
 // any transactional batch may begin a transaction.
 func (d *Dir) SetTransactionVerification(enabled bool) { d.producers.unverified.Store(!enabled) }
@@ -52,6 +56,7 @@ func (l *Log) BeginVerification(producerID int64, epoch int16, firstSequence int
 	}
 	w := s.verifications[producerID]
 	if w == nil {
+		s.boundVerifications()
 		w = &verification{at: now, epoch: epoch, lowest: firstSequence, implicit: implicitAdd}
 		s.verifications[producerID] = w
 	}
@@ -59,6 +64,20 @@ func (l *Log) BeginVerification(producerID int64, epoch int16, firstSequence int
 		w.epoch, w.lowest = epoch, firstSequence
 	}
 	return Verification{w}, true, nil
+}
+
+// boundVerifications makes room for a note where there are too many, by forgetting any of them: a producer that is wronged
+// gets INVALID_TXN_STATE, and aborts.
+func (s *producerState) boundVerifications() {
+	if len(s.verifications) < maxVerifications {
+		return
+	}
+	for id := range s.verifications {
+		delete(s.verifications, id)
+		if len(s.verifications) < maxVerifications*7/8 {
+			return
+		}
+	}
 }
 
 // verified says whether a transactional batch may begin a transaction.
