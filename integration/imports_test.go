@@ -85,6 +85,8 @@ var forbidden = map[string][]string{
 	"logstore/vfs":     {"net"},
 	"protocol":         {"net", "os"},
 	"protocol/batch":   {"net", "os"},
+
+	"integration/txncheck": {"net", "os"},
 }
 
 const etcdRoom = "controller/etcd"
