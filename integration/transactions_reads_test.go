@@ -223,7 +223,7 @@ func (r *txnRound) committed(ctx context.Context, group string) (map[txncheck.TP
 	for _, t := range resp.Groups[0].Topics {
 		for _, p := range t.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("the offset of group %s in %s-%d: %w", group, t.Topic, p.Partition, err)
 			}
 			offsets[txncheck.TP{Topic: t.Topic, Partition: p.Partition}] = p.Offset
 		}
