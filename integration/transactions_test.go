@@ -252,6 +252,11 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, faults int) {
 			r.t.Fatal(ctx.Err())
 		}
 	}
+	short := faults == len(deck)
+	between := time.Second
+	if short {
+		between /= 2
+	}
 	var cards []string
 	for range faults {
 		if len(cards) == 0 {
@@ -260,7 +265,7 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, faults int) {
 		}
 		card := cards[0]
 		cards = cards[1:]
-		wait(time.Second)
+		wait(between)
 		switch card {
 		case "client killed":
 			tell(kill)
@@ -294,7 +299,7 @@ func (r *txnRound) torment(ctx context.Context, actors []*actor, faults int) {
 		if err := r.b.Pause(); err != nil {
 			r.t.Fatal(err)
 		}
-		if faults > len(deck) && r.random.IntN(4) == 0 {
+		if !short && r.random.IntN(4) == 0 {
 			wait(2 * txnTimeout) // transactions and members time out meanwhile
 		} else {
 			wait(time.Second)
