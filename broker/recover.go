@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"blumfeld/controller"
+	"blumfeld/controller/txn"
 	"blumfeld/logstore"
 )
 
@@ -20,7 +21,7 @@ func Recover(ctx context.Context, c Config, out io.Writer) error {
 }
 
 // rebuild fills an empty metadata store by fill, and then brings it together with the logs: a log that no topic claims
-// gets its topic, leader epochs and producer ids go on above those in the logs.
+// gets its topic; leader epochs, producer ids and their epochs go on above those in the logs.
 func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Context, *broker) error) (err error) {
 	b := newBroker(c)
 	defer func() { err = errors.Join(err, b.end()) }()
@@ -47,12 +48,15 @@ func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Co
 	if err := b.startController(ctx, clusterID); err != nil {
 		return err
 	}
-	f := findings{epochs: make(map[controller.TopicRef][]int32)}
+	f := findings{epochs: make(map[controller.TopicRef][]int32), producers: make(map[int64]int16)}
 	if err := f.read(ctx, b); err != nil {
 		return err
 	}
 	adopted, err := f.reconcile(ctx, b.controller)
 	if err != nil {
+		return err
+	}
+	if err := txn.RaiseEpochs(ctx, b.store, f.producerEpoch); err != nil {
 		return err
 	}
 	if err := controller.EndRebuild(ctx, b.store); err != nil {
@@ -69,6 +73,7 @@ func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Co
 // findings is what the logs say.
 type findings struct {
 	epochs         map[controller.TopicRef][]int32 // by topic, name and id: the first epoch for each partition; 0 where there is no log
+	producers      map[int64]int16                 // their highest epochs
 	nextProducerID int64
 }
 
@@ -98,7 +103,18 @@ func (f *findings) add(log *logstore.Log) {
 	f.epochs[ref] = epochs
 	for _, p := range log.Producers() {
 		f.nextProducerID = max(f.nextProducerID, p.ProducerID+1)
+		if epoch, known := f.producers[p.ProducerID]; !known || p.Epoch > epoch {
+			f.producers[p.ProducerID] = p.Epoch
+		}
 	}
+}
+
+// producerEpoch is the highest epoch of a producer in any log; -1: none knows it.
+func (f *findings) producerEpoch(id int64) int16 {
+	if epoch, ok := f.producers[id]; ok {
+		return epoch
+	}
+	return -1
 }
 
 // reconcile returns the names of the topics that it created.

@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -250,6 +253,14 @@ func (l *life) revisionOf(key string) int64 {
 	return kvs[0].ModRevision
 }
 
+// offline is the configuration of a life for what works on a stopped broker.
+func (l *life) offline() Config {
+	l.t.Helper()
+	c := offlineConfig(l.t, "/data", l.meta)
+	c.LogLevel, c.FS = new(slog.LevelVar), l.disk
+	return c
+}
+
 // TestTransactionsOfLostMetadata: what logs have open, nobody knows any more. Recover leaves the next start to end it.
 func TestTransactionsOfLostMetadata(t *testing.T) {
 	l := born(t, nil)
@@ -265,15 +276,7 @@ func TestTransactionsOfLostMetadata(t *testing.T) {
 	l.killed()
 
 	l.meta = lastingStore{controller.NewMemStore()}
-	values, _, err := config.Parse(config.Properties{"log.dirs": "/data"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = Recover(t.Context(), Config{
-		Values: values, Logger: slog.New(slog.DiscardHandler), LogLevel: new(slog.LevelVar), Now: time.Now, FS: l.disk,
-		OpenStore: func(context.Context, string, int32, *slog.Logger) (controller.Store, error) { return l.meta, nil },
-	}, io.Discard)
-	if err != nil {
+	if err := Recover(t.Context(), l.offline(), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	l.begin(nil)
@@ -286,4 +289,50 @@ func TestTransactionsOfLostMetadata(t *testing.T) {
 	again.mustProduce("t", 0, "z")
 	again.mustEnd(true)
 	c.awaitReadable("t", 0, "x", "z")
+}
+
+// TestTransactionsOfAnOldBackup: the metadata comes back as it was some transactions ago. What is open in the logs is
+// ended, and the producer gets an epoch that it did not have.
+func TestTransactionsOfAnOldBackup(t *testing.T) {
+	l := born(t, nil)
+	c := l.dial()
+	c.createTopic("t", 1)
+	p := l.transactional("p", true)
+	p.mustProduce("t", 0, "x")
+	file := filepath.Join(t.TempDir(), "backup")
+	var backup bytes.Buffer
+	if err := controller.WriteBackup(t.Context(), l.meta, &backup); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, backup.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.mustEnd(true)
+	for range 3 {
+		p.mustProduce("t", 0, "y")
+		p.mustEnd(true)
+	}
+	c.awaitReadable("t", 0, "x", "y", "y", "y")
+	p.mustProduce("t", 0, "z")
+	l.mortal.armed.Store(true)
+	p.send(p.endRequest(true))
+	l.killed()
+
+	l.meta = lastingStore{controller.NewMemStore()}
+	if err := Restore(t.Context(), l.offline(), file, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	l.begin(nil)
+	c = l.dial()
+	c.readable("t", 0, "x", "y", "y", "y")
+	if _, stable := c.committed("t", 0); stable != 10 {
+		t.Errorf("the last stable offset is %d, want 10", stable)
+	}
+	again := l.transactional("p", true)
+	if again.pid != p.pid || again.epoch <= p.epoch {
+		t.Errorf("producer %d, epoch %d after %d, %d", again.pid, again.epoch, p.pid, p.epoch)
+	}
+	again.mustProduce("t", 0, "more")
+	again.mustEnd(true)
+	c.awaitReadable("t", 0, "x", "y", "y", "y", "more")
 }

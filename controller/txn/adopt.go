@@ -26,7 +26,7 @@ type Adopted struct {
 // ErrAdopt is wrapped by the error about a transactional id that cannot be.
 var ErrAdopt = errors.New("not a state of a transactional id")
 
-// adoptOps and adoptBytes bound one transaction of Adopt.
+// adoptOps and adoptBytes bound one transaction of a recordWriter.
 const (
 	adoptOps   = 64
 	adoptBytes = 500_000
@@ -45,16 +45,7 @@ func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProduc
 	for _, kv := range kvs {
 		there[kv.Key] = true
 	}
-	var ops []controller.Op
-	size := 0
-	flush := func() error {
-		defer func() { ops, size = nil, 0 }()
-		if len(ops) == 0 {
-			return nil
-		}
-		_, _, err := store.Txn(ctx, nil, ops)
-		return err
-	}
+	w := recordWriter{store: store}
 	for _, a := range ids {
 		if there[idKey(a.TransactionalID)] {
 			known = append(known, a.TransactionalID)
@@ -68,17 +59,65 @@ func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProduc
 		if open {
 			aborted = append(aborted, a.TransactionalID)
 		}
-		if len(ops) == adoptOps || size+len(value) > adoptBytes {
-			if err := flush(); err != nil {
-				return nil, nil, fmt.Errorf("txn: writing transactional ids: %w", err)
-			}
+		if err := w.put(ctx, idKey(a.TransactionalID), value); err != nil {
+			return nil, nil, err
 		}
-		ops, size = append(ops, controller.Put(idKey(a.TransactionalID), value)), size+len(value)
 	}
-	if err := flush(); err != nil {
-		return nil, nil, fmt.Errorf("txn: writing transactional ids: %w", err)
+	return known, aborted, w.flush(ctx)
+}
+
+// recordWriter writes records, many in one transaction of the store.
+type recordWriter struct {
+	store controller.Store
+	ops   []controller.Op
+	bytes int
+}
+
+func (w *recordWriter) put(ctx context.Context, key string, value []byte) error {
+	if len(w.ops) == adoptOps || w.bytes+len(value) > adoptBytes {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
 	}
-	return known, aborted, nil
+	w.ops, w.bytes = append(w.ops, controller.Put(key, value)), w.bytes+len(value)
+	return nil
+}
+
+func (w *recordWriter) flush(ctx context.Context) error {
+	if len(w.ops) == 0 {
+		return nil
+	}
+	_, _, err := w.store.Txn(ctx, nil, w.ops)
+	if w.ops, w.bytes = nil, 0; err != nil {
+		return fmt.Errorf("txn: writing transactional ids: %w", err)
+	}
+	return nil
+}
+
+// RaiseEpochs is for a store that comes from a backup, before a Coordinator is started: a transactional id whose producer
+// logs know under a later epoch gets that one, so that its next one is above all that were given out. What the store says
+// of its transaction is over. latest answers the highest epoch in any log, -1 for a producer that none knows.
+func RaiseEpochs(ctx context.Context, store controller.Store, latest func(producerID int64) int16) error {
+	kvs, _, err := store.Range(ctx, idsPrefix)
+	if err != nil {
+		return fmt.Errorf("txn: reading the transactional ids: %w", err)
+	}
+	w := recordWriter{store: store}
+	for _, kv := range kvs {
+		d, err := decodeMetadata(kv.Value)
+		if err != nil {
+			return malformed(kv)
+		}
+		epoch := latest(d.producerID)
+		if epoch <= d.epoch {
+			continue
+		}
+		d.state, d.epoch, d.lastEpoch, d.nextProducerID, d.partitions, d.start = Empty, epoch, noEpoch, noProducerID, nil, -1
+		if err := w.put(ctx, kv.Key, d.encode()); err != nil {
+			return err
+		}
+	}
+	return w.flush(ctx)
 }
 
 // metadata is what is stored of it, and whether a transaction is open.

@@ -96,3 +96,27 @@ func TestAdoptManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestRaiseEpochs: only a producer that logs know under a later epoch gets it.
+func TestRaiseEpochs(t *testing.T) {
+	store := controller.NewMemStore()
+	var ids []Adopted
+	for id, producer := range map[string]int64{"behind": 1, "level": 2, "ahead": 3, "unknown": 4} {
+		ids = append(ids, Adopted{TransactionalID: id, State: PrepareAbort, ProducerID: producer, PreviousProducerID: -1, NextProducerID: -1,
+			Epoch: 5, TimeoutMs: 1, UpdatedMs: millis(time.Now()), Partitions: []TopicPartition{{"t", 0}}})
+	}
+	if _, _, err := Adopt(t.Context(), store, ids, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := RaiseEpochs(t.Context(), store, func(producer int64) int16 { return []int16{0, 9, 5, 4, -1}[producer] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, store, &leaders{held: true})
+	for id, want := range map[string]string{"behind": "Empty 9 0", "level": "PrepareAbort 5 1", "ahead": "PrepareAbort 5 1", "unknown": "PrepareAbort 5 1"} {
+		d := <-c.Describe(id)
+		if got := fmt.Sprint(d.State, " ", d.Epoch, " ", len(d.Partitions)); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+}
