@@ -29,7 +29,8 @@ import (
 // tells out what it took over and what not; the source is not changed.
 //
 // The topics appear all at the end: until then the copies are folders that no topic claims, and an import that was cut
-// off can be repeated. A topic whose name exists here is an error, before anything is copied.
+// off can be repeated. If it was cut off while they appeared, those that are here are left as they are, and the others
+// come. Any other topic whose name exists here is an error, before anything is copied.
 func Import(ctx context.Context, c Config, from []string, out io.Writer) (err error) {
 	source, err := openSource(from)
 	if err != nil {
@@ -43,11 +44,12 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	if err := b.startOffline(ctx, source.clusterID); err != nil {
 		return err
 	}
-	if err := b.refuseKnown(source.topics); err != nil {
+	topics, err := b.missing(source.topics, out)
+	if err != nil {
 		return err
 	}
 	take := &intake{b: b, out: out, nextProducerID: source.nextProducerID}
-	for _, t := range source.topics {
+	for _, t := range topics {
 		if err := take.topic(ctx, t); err != nil {
 			return err
 		}
@@ -57,10 +59,11 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	if err := take.transactions(ctx, source.transactions); err != nil {
+	// Before one is handed out, here or when this is repeated.
+	if err := b.controller.ReserveProducerIDs(ctx, take.nextProducerID); err != nil {
 		return err
 	}
-	if err := b.controller.ReserveProducerIDs(ctx, take.nextProducerID); err != nil {
+	if err := take.transactions(ctx, source.transactions); err != nil {
 		return err
 	}
 	if err := take.adopt(ctx); err != nil {
@@ -106,9 +109,11 @@ type sourceLog struct {
 func openSource(paths []string) (*source, error) {
 	s := &source{}
 	var meta *kafkadir.Metadata
+	var metaPath string
 	var dirs []fs.FS
+	var broker kafkadir.Properties
 	logs := make(map[string][]sourceLog)
-	for _, path := range paths {
+	for i, path := range paths {
 		if err := refuseRunning(path); err != nil {
 			return nil, err
 		}
@@ -118,10 +123,16 @@ func openSource(paths []string) (*source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s is no log directory of Apache Kafka: %w", path, err)
 		}
-		s.clusterID = properties.ClusterID
+		if i > 0 && properties != broker {
+			return nil, fmt.Errorf("%s and %s are not of one broker: node %s of cluster %s, and node %s of cluster %s", paths[0], path,
+				broker.NodeID, broker.ClusterID, properties.NodeID, properties.ClusterID)
+		}
+		broker, s.clusterID = properties, properties.ClusterID
 		switch m, err := kafkadir.ReadMetadata(dir); {
+		case err == nil && meta != nil:
+			return nil, fmt.Errorf("%s is in both %s and %s", kafkadir.MetadataFolder, metaPath, path)
 		case err == nil:
-			meta = m
+			meta, metaPath = m, path
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -179,9 +190,14 @@ func listLogs(path string, dir fs.FS, logs map[string][]sourceLog) error {
 func logsOf(t kafkadir.Topic, found []sourceLog) ([]sourceLog, error) {
 	byPartition := make(map[int32]sourceLog, len(found)) // not as many as the metadata claims
 	for _, l := range found {
-		if l.TopicID == t.ID {
-			byPartition[l.Partition] = l
+		if l.TopicID != t.ID {
+			continue
 		}
+		if other, ok := byPartition[l.Partition]; ok {
+			return nil, fmt.Errorf("partition %d of topic %s is in both %s and %s: move away the one that is not wanted",
+				l.Partition, t.Name, other.path, l.path)
+		}
+		byPartition[l.Partition] = l
 	}
 	var logs []sourceLog
 	for n := range t.Partitions {
@@ -195,13 +211,27 @@ func logsOf(t kafkadir.Topic, found []sourceLog) ([]sourceLog, error) {
 	return logs, nil
 }
 
-func (b *broker) refuseKnown(topics []sourceTopic) error {
+// missing is the topics that are not here yet. One of the same id came with an import that was cut off, unless all did.
+func (b *broker) missing(topics []sourceTopic, out io.Writer) (rest []sourceTopic, err error) {
+	var here []string
 	for _, t := range topics {
-		if _, ok := b.controller.Image().Topic(t.Name); ok {
-			return fmt.Errorf("topic %s exists here already; nothing was imported", t.Name)
+		known, ok := b.controller.Image().Topic(t.Name)
+		switch {
+		case !ok:
+			rest = append(rest, t)
+		case known.ID != t.ID:
+			return nil, fmt.Errorf("topic %s exists here already; nothing was imported", t.Name)
+		default:
+			here = append(here, t.Name)
 		}
 	}
-	return nil
+	if len(here) > 0 && len(rest) == 0 {
+		return nil, fmt.Errorf("topic %s exists here already, as do all others; nothing was imported", here[0])
+	}
+	if len(here) > 0 {
+		fmt.Fprintf(out, "left as they are, since an earlier import brought them: %s\n", strings.Join(here, ", "))
+	}
+	return rest, nil
 }
 
 // intake copies logs in and remembers what to create for them.
@@ -295,9 +325,17 @@ func (in *intake) transactions(ctx context.Context, list []kafkadir.Transaction)
 			ids[i].Partitions = append(ids[i].Partitions, txn.TopicPartition(p))
 		}
 	}
-	known, aborted, err := txn.Adopt(ctx, in.b.store, ids, func() int64 {
-		in.nextProducerID++
-		return in.nextProducerID - 1
+	var next, end int64 // of the producer ids that are ours to give
+	known, aborted, err := txn.Adopt(ctx, in.b.store, ids, func() (int64, error) {
+		if next == end {
+			first, count, err := in.b.controller.AllocateProducerIDs(ctx)
+			if err != nil {
+				return 0, err
+			}
+			next, end = first, first+int64(count)
+		}
+		next++
+		return next - 1, nil
 	})
 	if err != nil {
 		return err

@@ -69,8 +69,10 @@ func ReadTransactions(dirs ...fs.FS) ([]Transaction, error) {
 	return list, nil
 }
 
-// readPartitions reads the logs of a topic's partitions, each by a function of its own.
+// readPartitions reads the logs of a topic's partitions, each by a function of its own. A log that is in two of the
+// directories is an error: nobody knows which counts.
 func readPartitions(topic string, dirs []fs.FS, reader func() func(batch.Batch) error) error {
+	read := make(map[string]bool)
 	for _, dir := range dirs {
 		entries, err := fs.ReadDir(dir, ".")
 		if err != nil {
@@ -81,6 +83,10 @@ func readPartitions(topic string, dirs []fs.FS, reader func() func(batch.Batch) 
 			if !ok || !e.IsDir() || strings.Trim(number, "0123456789") != "" {
 				continue
 			}
+			if read[e.Name()] {
+				return fmt.Errorf("%s is in two of the directories: move away the one that is not wanted", e.Name())
+			}
+			read[e.Name()] = true
 			if err := ReadLog(dir, e.Name(), reader()); err != nil {
 				return err
 			}

@@ -36,7 +36,7 @@ const (
 // carried out when one is. One that is open will be aborted then, under an epoch that its producer does not have: what it
 // wrote here and there is one transaction no more. An id that the store knows is left alone; known are these, aborted the
 // others whose transactions were open. newProducerID gives out one for a producer whose epochs are used up.
-func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProducerID func() int64) (known, aborted []string, err error) {
+func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProducerID func() (int64, error)) (known, aborted []string, err error) {
 	kvs, _, err := store.Range(ctx, idsPrefix)
 	if err != nil {
 		return nil, nil, fmt.Errorf("txn: reading the transactional ids: %w", err)
@@ -51,7 +51,10 @@ func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProduc
 			known = append(known, a.TransactionalID)
 			continue
 		}
-		d, open := a.metadata(newProducerID)
+		d, open, err := a.metadata(newProducerID)
+		if err != nil {
+			return nil, nil, fmt.Errorf("txn: a producer id for %q: %w", a.TransactionalID, err)
+		}
 		value := d.encode()
 		if _, err := decodeMetadata(value); err != nil || a.TransactionalID == "" || len(value) > controller.MaxTxnBytes/2 {
 			return nil, nil, fmt.Errorf("transactional id %q: %w", a.TransactionalID, ErrAdopt)
@@ -121,7 +124,7 @@ func RaiseEpochs(ctx context.Context, store controller.Store, latest func(produc
 }
 
 // metadata is what is stored of it, and whether a transaction is open.
-func (a *Adopted) metadata(newProducerID func() int64) (d *metadata, open bool) {
+func (a *Adopted) metadata(newProducerID func() (int64, error)) (d *metadata, open bool, err error) {
 	d = &metadata{
 		producerID: a.ProducerID, prevProducerID: a.PreviousProducerID, nextProducerID: a.NextProducerID,
 		epoch: a.Epoch, lastEpoch: noEpoch, timeoutMs: a.TimeoutMs, state: a.State, version: a.Version,
@@ -130,11 +133,13 @@ func (a *Adopted) metadata(newProducerID func() int64) (d *metadata, open bool) 
 	if d.state == Ongoing || d.state == PrepareEpochFence {
 		next := int64(noProducerID)
 		if exhausted(d.epoch) {
-			next = newProducerID()
+			if next, err = newProducerID(); err != nil {
+				return nil, false, err
+			}
 		}
 		aborted := d.prepare(PrepareAbort, 0, next, d.updated)
 		aborted.start, aborted.epoch = a.StartMs, d.bumped()
-		return aborted, true
+		return aborted, true, nil
 	}
 	if d.state.idle() {
 		d.partitions, d.nextProducerID = nil, noProducerID
@@ -142,5 +147,5 @@ func (a *Adopted) metadata(newProducerID func() int64) (d *metadata, open bool) 
 	if d.version >= 2 && d.state != Empty && d.epoch > 0 {
 		d.lastEpoch = d.epoch - 1 // its owner may not have heard of the end, and ask again
 	}
-	return d, false
+	return d, false, nil
 }

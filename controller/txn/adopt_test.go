@@ -27,7 +27,7 @@ func TestAdopt(t *testing.T) {
 		adopted("open, last epoch", Ongoing, 2, maxEpoch-1), adopted("fenced", PrepareEpochFence, 0, 3),
 		adopted("to commit", PrepareCommit, 0, 3), adopted("to abort", PrepareAbort, 2, 4),
 	}
-	known, aborted, err := Adopt(t.Context(), store, ids, func() int64 { return 99 })
+	known, aborted, err := Adopt(t.Context(), store, ids, func() (int64, error) { return 99, nil })
 	if err != nil || len(known) != 0 || fmt.Sprint(aborted) != "[open open, last epoch fenced]" {
 		t.Fatalf("known %q, aborted %q, error %v", known, aborted, err)
 	}
