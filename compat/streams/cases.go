@@ -27,7 +27,12 @@ func cases() map[string]testCase {
 	with := func(guarantee string, play func(context.Context, *scene, string) error) func(context.Context, *scene) error {
 		return func(ctx context.Context, s *scene) error { return play(ctx, s, guarantee) }
 	}
+	smoke := func(guarantee string, killed bool) func(context.Context, *scene) error {
+		return func(ctx context.Context, s *scene) error { return smokeTest(ctx, s, guarantee, killed) }
+	}
 	return map[string]testCase{
+		"streams/smoke-test/at-least-once":      {impatient(), smoke(atLeastOnce, false)},
+		"streams/smoke-test/exactly-once":       {impatient(), smoke(exactlyOnce, true)},
 		"streams/word-count/kafka-demo":         {nil, wordCountDemo},
 		"streams/word-count/at-least-once":      {nil, with(atLeastOnce, wordCount)},
 		"streams/word-count/exactly-once":       {nil, with(exactlyOnce, wordCount)},

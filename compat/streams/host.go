@@ -39,7 +39,7 @@ func (b *bench) java(dir, name, class string, args ...string) (*exec.Cmd, error)
 		"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Djava.io.tmpdir=" + dir, // RocksDB's library goes there
 		"-Dlog4j2.configurationFile=compat/kafka/log4j2.properties", "-Dlevel=" + level,
-		"-cp", "compat/streams/target/classes:" + b.jars + "/*", class,
+		"-cp", "compat/streams/target/classes:compat/streams/target/lib/*:" + b.jars + "/*", class,
 	}, args...)...)
 	cmd.Stderr = log
 	return cmd, nil
