@@ -3,7 +3,8 @@ package main
 import "context"
 
 // instanceKilledExactlyOnce kills the application twice: it comes back as the same member with its state, which it may
-// not trust, and then as another that has nothing, while the transaction of the first is open.
+// not trust; and then, with the broker killed as well, as another that has nothing, while the transaction of the first is
+// open. What it restores its state from has aborted updates in it, then.
 func instanceKilledExactlyOnce(ctx context.Context, s *scene) error {
 	t, err := s.totals(ctx)
 	if err != nil {
@@ -20,13 +21,20 @@ func instanceKilledExactlyOnce(ctx context.Context, s *scene) error {
 	if err := run("first", "one"); err != nil {
 		return err
 	}
-	for _, next := range []struct{ process, instance string }{{"second", "one"}, {"third", "other"}} {
-		if err := t.stage(ctx, 600, func() error {
-			running.kill()
-			return run(next.process, next.instance)
-		}); err != nil {
+	if err := t.stage(ctx, 600, func() error {
+		running.kill()
+		return run("second", "one")
+	}); err != nil {
+		return err
+	}
+	if err := t.stage(ctx, 600, func() error {
+		running.kill()
+		if err := s.restart(ctx); err != nil {
 			return err
 		}
+		return run("third", "other")
+	}); err != nil {
+		return err
 	}
 	if err := t.stage(ctx, 300, nothing); err != nil {
 		return err

@@ -32,7 +32,7 @@ const (
 	dir = "compat/streams"
 	// Applications mostly wait, for commits, sessions and restarts.
 	atOnce    = 3
-	caseLimit = 3 * time.Minute
+	caseLimit = 5 * time.Minute
 )
 
 func main() {
