@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -75,12 +74,13 @@ func (s *scene) both(ctx context.Context, f *follower, topic string, want map[st
 	if err != nil {
 		return err
 	}
+	if err := same(topic, want, order(byKey(now))); err != nil {
+		return err
+	}
 	if err := f.await(ctx, topic, len(now)); err != nil {
 		return err
 	}
-	return errors.Join(
-		same(topic, want, order(byKey(now))),
-		same(topic+" as it was followed", want, order(byKey(f.read(topic)))))
+	return same(topic+" as it was followed", want, order(byKey(f.read(topic))))
 }
 
 func inOrder(values map[string][]string) map[string][]string { return values }
