@@ -76,7 +76,11 @@ func writeDirectories(ctx context.Context, work string) (read map[string]map[str
 	if err != nil {
 		return nil, err
 	}
-	defer func() { b.Kill() }()
+	defer func() {
+		if b != nil {
+			b.Kill()
+		}
+	}()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
 	if err != nil {
 		return nil, err
@@ -97,7 +101,7 @@ func writeDirectories(ctx context.Context, work string) (read map[string]map[str
 	if read[killed], err = readAll(ctx, b.Addr()); err != nil {
 		return nil, err
 	}
-	if err := b.Kill(); err != nil {
+	if b, err = killBetweenSwaps(ctx, b, o); err != nil {
 		return nil, err
 	}
 	for folder := range read[killed] {
@@ -125,6 +129,23 @@ func writeDirectories(ctx context.Context, work string) (read map[string]map[str
 		err = fmt.Errorf("exit code %d\n%s", code, b.Stderr())
 	}
 	return read, err
+}
+
+// killBetweenSwaps kills the broker until it does not happen in the middle of a swap of the cleaner, which the next start
+// ends: the tool does not know a segment by its name of meanwhile. The broker is nil if it did not start again.
+func killBetweenSwaps(ctx context.Context, b *process.Broker, o process.Options) (*process.Broker, error) {
+	for {
+		if err := b.Kill(); err != nil {
+			return b, err
+		}
+		swaps, err := filepath.Glob(filepath.Join(o.Dir, "*", "*.swap"))
+		if err != nil || len(swaps) == 0 {
+			return b, err
+		}
+		if b, err = process.Start(ctx, o); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func create(ctx context.Context, cl *kgo.Client, t topicOf) error {
