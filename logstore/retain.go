@@ -1,7 +1,9 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -145,7 +147,9 @@ func (l *Log) deleteFiles(segments []*segment) error {
 		if aborted {
 			// A crash that brings a segment back brings back what tells that it lacks its transaction index.
 			if err := l.dir.syncFolder(l.path); err != nil {
-				l.logger.Warn("syncing before deleted segments are removed", "error", err)
+				if !errors.Is(err, fs.ErrNotExist) { // the log was deleted meanwhile, and they with it
+					l.logger.Warn("deleted segments are not removed", "error", l.failed("retention", err))
+				}
 				return
 			}
 		}
