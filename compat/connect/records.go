@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,6 +33,7 @@ func newReader(addr, topic string, partitions int, committed bool) (*reader, err
 		level = kgo.ReadCommitted()
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(level),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(time.Second), // topics and partitions may come later
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
 	return &reader{cl: cl, topic: topic, committed: committed,
 		next: make([]int64, partitions), records: make([][]*kgo.Record, partitions)}, err
