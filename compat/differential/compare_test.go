@@ -45,6 +45,7 @@ func TestCompare(t *testing.T) {
 		"missing":        {ours: func(r *kmsg.MetadataResponse) { r.Topics = r.Topics[:1] }, want: `Topics: Kafka {ErrorCode=0 Topic="b"`},
 		"order":          {ours: swap, want: `Topics: Kafka order "a" "b", ours order "b" "a"`},
 		"no order":       {ours: swap, entry: "rows m/*\nunordered Topics\nbecause x\n", used: true},
+		"several fields": {ours: func(r *kmsg.MetadataResponse) { r.Topics[1].ErrorCode = 3; r.ControllerID = 7 }, entry: "rows m/*\nfield Topics.ErrorCode\nkafka 0\nours 3\nfield ControllerID\nkafka -1\nours 7\nbecause x\n", used: true},
 		"unused":         {ours: same, entry: "rows m/*\nunordered Topics\nbecause x\n"},
 		"tag":            {ours: func(r *kmsg.MetadataResponse) { r.UnknownTags.Set(9, []byte{1}) }, want: "Tag9: Kafka absent, ours 01"},
 	} {

@@ -28,23 +28,26 @@ type difference struct {
 }
 
 // readDifferences parses entries, which empty lines separate. Each is a number
-// of lines NAME VALUE; an indented line goes on with the one before.
+// of lines NAME VALUE; an indented line goes on with the one before. An entry may
+// be about several fields: what comes before the first field and the reason are
+// said once.
 func readDifferences(text string) ([]*difference, error) {
-	var all []*difference
-	var d *difference
+	var all, entry []*difference // entry: one for each field
+	var d *difference            // the last of it
 	end := func() error {
-		switch {
-		case d == nil:
-			return nil
-		case d.rows == "" || d.field == "" || d.because == "":
-			return fmt.Errorf("line %d: an entry needs rows, field and because", d.line)
-		case d.unordered == (d.kafka != "" || d.ours != ""):
-			return fmt.Errorf("line %d: an entry is either unordered or has kafka and ours", d.line)
-		case !d.unordered && (d.kafka == "" || d.ours == ""):
-			return fmt.Errorf("line %d: an entry needs kafka and ours", d.line)
+		for _, e := range entry {
+			e.because = d.because
+			switch {
+			case e.rows == "" || e.field == "" || e.because == "":
+				return fmt.Errorf("line %d: an entry needs rows, field and because", e.line)
+			case e.unordered == (e.kafka != "" || e.ours != ""):
+				return fmt.Errorf("line %d: an entry is either unordered or has kafka and ours", e.line)
+			case !e.unordered && (e.kafka == "" || e.ours == ""):
+				return fmt.Errorf("line %d: an entry needs kafka and ours", e.line)
+			}
 		}
-		all = append(all, d)
-		d = nil
+		all = append(all, entry...)
+		entry, d = nil, nil
 		return nil
 	}
 	for i, raw := range strings.Split(text, "\n") {
@@ -61,11 +64,16 @@ func readDifferences(text string) ([]*difference, error) {
 			d.because += " " + trimmed
 			continue
 		}
-		if d == nil {
-			d = &difference{line: i + 1, max: 1<<15 - 1}
-		}
 		name, text, _ := strings.Cut(trimmed, " ")
 		text = strings.TrimSpace(text)
+		switch {
+		case d == nil:
+			d = &difference{line: i + 1, max: 1<<15 - 1}
+			entry = append(entry, d)
+		case name == "field" && d.field != "":
+			d = &difference{line: i + 1, rows: d.rows, min: d.min, max: d.max, sometimes: d.sometimes}
+			entry = append(entry, d)
+		}
 		var err error
 		switch name {
 		case "rows":
