@@ -573,13 +573,13 @@ func (l *Log) close() error {
 			err = l.writeSnapshot()
 		}
 	}
+	l.closed.Store(true) // what would be appended from here on would not be sealed
 	l.mu.Unlock()
 	if err == nil && l.dirty.Load() {
 		err = l.flushLocked()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed.Store(true)
 	for _, s := range *l.segments.Load() {
 		s.retire()
 	}

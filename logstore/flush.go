@@ -62,13 +62,10 @@ func (l *Log) flushTo(offset int64) error {
 	})
 }
 
-// flushLocked flushes everything. Called under flushMu, which keeps truncation out: what is below end stays there.
+// flushLocked flushes everything. Called under flushMu, which keeps truncation out: what is below end stays there. And
+// whoever closes or deletes the log has it: the caller has asked whether the log is open, or is closing it.
 func (l *Log) flushLocked() error {
 	l.mu.Lock()
-	if l.closed.Load() {
-		l.mu.Unlock()
-		return errClosed(l.tp.name())
-	}
 	segments := *l.segments.Load()
 	_, end := l.active().extent() // behind the last batch: a truncation can leave the log's end farther
 	meta := l.metaDirty

@@ -250,6 +250,9 @@ func (s *segment) fits(offset int64) bool {
 func (s *segment) append(p []byte, cfg *Config, room *room) error {
 	s.mu.Lock()
 	h, err := s.open()
+	if err == nil {
+		err = s.loadMaxTime() // account cannot do without
+	}
 	pos, next, allocated := s.size, s.next, s.allocated
 	if err != nil {
 		s.mu.Unlock()
@@ -301,7 +304,7 @@ func (s *segment) accountAll(p []byte, cfg *Config) error {
 		if err != nil {
 			return err // the caller has split it before
 		}
-		if err := s.account(b, s.size, int64(len(b)), cfg); err != nil && !isNoSpace(err) {
+		if err := s.account(b, s.size, int64(len(b)), cfg); err != nil && !isTransient(err) {
 			return err
 		}
 		s.recent.add(recentBatch{base: b.BaseOffset(), last: b.LastOffset(), pos: s.size})
