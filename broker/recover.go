@@ -89,6 +89,9 @@ func (f *findings) read(ctx context.Context, b *broker) error {
 			}
 			f.add(log)
 		}
+		if err := dir.Offline(); err != nil { // it was not listed, or not to its end
+			return fmt.Errorf("log directory %s: %w", dir.Path(), err)
+		}
 	}
 	return nil
 }
@@ -99,7 +102,7 @@ func (f *findings) add(log *logstore.Log) {
 	if missing := n + 1 - len(epochs); missing > 0 {
 		epochs = append(epochs, make([]int32, missing)...)
 	}
-	epochs[n] = firstEpoch(log)
+	epochs[n] = max(epochs[n], firstEpoch(log)) // a move that a crash has cut off leaves two logs
 	f.epochs[ref] = epochs
 	for _, p := range log.Producers() {
 		f.nextProducerID = max(f.nextProducerID, p.ProducerID+1)
