@@ -48,7 +48,10 @@ func Import(ctx context.Context, c Config, from []string, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	take := &intake{b: b, out: out, nextProducerID: source.nextProducerID}
+	take, err := newIntake(b, out, source.nextProducerID)
+	if err != nil {
+		return err
+	}
 	for _, t := range topics {
 		if err := take.topic(ctx, t); err != nil {
 			return err
@@ -244,6 +247,23 @@ type intake struct {
 	nextProducerID int64
 
 	transactionalIDs int
+
+	logs map[*logstore.Dir]int      // how many there are in each directory
+	left map[string][]*logstore.Dir // where which folders were
+}
+
+func newIntake(b *broker, out io.Writer, nextProducerID int64) (*intake, error) {
+	in := &intake{b: b, out: out, nextProducerID: nextProducerID, logs: make(map[*logstore.Dir]int), left: make(map[string][]*logstore.Dir)}
+	for _, dir := range b.dirs {
+		for _, l := range dir.Logs() {
+			in.logs[dir]++
+			in.left[l.Folder()] = append(in.left[l.Folder()], dir)
+		}
+		if err := dir.Offline(); err != nil { // it was not listed
+			return nil, fmt.Errorf("log directory %s: %w", dir.Path(), err)
+		}
+	}
+	return in, nil
 }
 
 func (in *intake) topic(ctx context.Context, t sourceTopic) error {
@@ -290,14 +310,15 @@ func (in *intake) log(l sourceLog) (epoch int32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	dir := slices.MinFunc(in.b.dirs, func(a, b *logstore.Dir) int { return len(a.Logs()) - len(b.Logs()) })
-	err = dir.CopyIn(l.dir, l.FoundLog, l.clean)
-	if errors.Is(err, fs.ErrExist) { // from an import that was cut off: no topic claims it
-		if err = dir.Stray(l.Topic, l.Partition); err == nil {
-			err = dir.CopyIn(l.dir, l.FoundLog, l.clean)
+	// A copy of an import that was cut off, which no topic claims, may be in any directory.
+	for _, dir := range in.left[l.Folder()] {
+		if err := dir.Stray(l.Topic, l.Partition); err != nil {
+			return 0, err
 		}
 	}
-	if err != nil {
+	dir := slices.MinFunc(in.b.dirs, func(a, b *logstore.Dir) int { return in.logs[a] - in.logs[b] })
+	in.logs[dir]++
+	if err := dir.CopyIn(l.dir, l.FoundLog, l.clean); err != nil {
 		return 0, err
 	}
 	log, err := in.b.openLog(dir, l.FoundLog)
