@@ -100,7 +100,7 @@ class TransactionTools {
             producer.beginTransaction();
             send(producer, partition, "open");
             // A coordinator knows of it, so that it does not hang, however old it is.
-            Shape.same(HANGING, run("find-hanging", "--broker-id", "1", "--max-transaction-timeout", "0").ok());
+            Shape.same(HANGING, run("find-hanging", "--broker-id", "1", "--topic", partition.topic(), "--max-transaction-timeout", "0").ok());
             Shape.same(HANGING, run("find-hanging", "--topic", partition.topic(), "--partition", "0", "--max-transaction-timeout", "0").ok());
             Shape.same("The `find-hanging` command requires either --topic or --broker-id to limit the scope of the search",
                     run("find-hanging").failed());
