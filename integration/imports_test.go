@@ -41,13 +41,14 @@ var allowed = map[string][]string{
 
 	// What runs Blumfeld from outside knows the process, none of the rooms.
 	"compat":              {"integration/process"},
-	"compat/connect":      {"compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and mirrors from and to an Apache Kafka
-	"compat/differential": {"integration/process", "protocol/batch"},                // batches to send, and what comes back in them
+	"compat/broker":       {"compat/kafka", "integration/process"},                                   // either sort, for cases that kill theirs
+	"compat/connect":      {"compat/broker", "compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and mirrors from and to an Apache Kafka
+	"compat/differential": {"integration/process", "protocol/batch"},                                 // batches to send, and what comes back in them
 	"compat/dump":         {"compat/kafka", "compat/report", "integration/process"},
-	"compat/import":       {"compat/kafka", "compat/report", "integration/process"},
+	"compat/import":       {"compat/broker", "compat/kafka", "compat/report", "integration/process"},
 	"compat/kafka":        {},
 	"compat/report":       {},
-	"compat/streams":      {"compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and resets applications with Kafka's tool
+	"compat/streams":      {"compat/broker", "compat/kafka", "compat/report", "integration/process"}, // it kills brokers, and resets applications with Kafka's tool
 	"integration":         {},
 	"integration/bench":   {"integration/process"},
 	"integration/process": {},

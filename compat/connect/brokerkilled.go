@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"blumfeld/compat/broker"
 )
 
 // brokerKilled is a worker whose broker is killed, at least once.
 func brokerKilled(ctx context.Context, l *lane) {
-	var b broker
+	var b broker.Broker
 	w := &workers{make: func(ctx context.Context) (_ *cluster, err error) {
 		if b, err = l.startBroker(ctx, "killed"); err != nil {
 			return nil, err
@@ -19,7 +21,7 @@ func brokerKilled(ctx context.Context, l *lane) {
 
 // brokerKilled: the broker is killed twice while a source and a sink run; both go on by themselves. Connect's producers
 // are not idempotent, so that records may come twice, but none is lost, and none overtakes another.
-func (l *lane) brokerKilled(ctx context.Context, c *cluster, b broker) error {
+func (l *lane) brokerKilled(ctx context.Context, c *cluster, b broker.Broker) error {
 	const partitions, records = 3, 200
 	topic := l.name("survives")
 	if err := create(ctx, c.addr, topic, partitions, nil); err != nil {
@@ -43,10 +45,10 @@ func (l *lane) brokerKilled(ctx context.Context, c *cluster, b broker) error {
 		if err := r.grow(ctx, records); err != nil {
 			return err
 		}
-		if err := b.kill(ctx); err != nil {
+		if err := b.Kill(ctx); err != nil {
 			return err
 		}
-		if err := b.start(ctx); err != nil {
+		if err := b.Start(ctx); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"blumfeld/compat/broker"
 )
 
 // exactlyOnce are the cases of two workers that write records and offsets of sources in transactions.
@@ -20,7 +22,7 @@ func exactlyOnce(ctx context.Context, l *lane) {
 	l.run(ctx, "connect/once-zombie-fenced", w.with(l.zombieFenced))
 	l.close()
 
-	var b broker
+	var b broker.Broker
 	own := &workers{make: func(ctx context.Context) (_ *cluster, err error) {
 		if b, err = l.startBroker(ctx, "once-killed"); err != nil {
 			return nil, err
@@ -212,7 +214,7 @@ func (l *lane) zombieFenced(ctx context.Context, c *cluster) error {
 }
 
 // onceBrokerKilled: the broker is killed twice; transactions that were open are ended, and nothing is lost or comes twice.
-func (l *lane) onceBrokerKilled(ctx context.Context, c *cluster, b broker) error {
+func (l *lane) onceBrokerKilled(ctx context.Context, c *cluster, b broker.Broker) error {
 	const tasks, records = 3, 100
 	r, err := l.count(ctx, c, l.name("once-survives"), tasks, nil)
 	if err != nil {
@@ -223,10 +225,10 @@ func (l *lane) onceBrokerKilled(ctx context.Context, c *cluster, b broker) error
 		if err := r.grow(ctx, records); err != nil {
 			return err
 		}
-		if err := b.kill(ctx); err != nil {
+		if err := b.Kill(ctx); err != nil {
 			return err
 		}
-		if err := b.start(ctx); err != nil {
+		if err := b.Start(ctx); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"blumfeld/compat/broker"
 	"blumfeld/compat/kafka"
 	"blumfeld/compat/report"
 	"blumfeld/integration/process"
@@ -48,7 +49,7 @@ func run(ctx context.Context, r *report.Report) (err error) {
 	if err != nil {
 		return err
 	}
-	port, err := kafkaPort()
+	port, err := broker.KafkaPort()
 	if err != nil {
 		return err
 	}
@@ -67,20 +68,6 @@ func run(ctx context.Context, r *report.Report) (err error) {
 		r:      r,
 	}
 	return m.run(ctx)
-}
-
-// kafkaPort is a free port whose thousandth successor, which is the controller's, is free too.
-func kafkaPort() (int, error) {
-	for range 100 {
-		port, err := process.FreePort()
-		if err != nil {
-			return 0, err
-		}
-		if port < 64_000 {
-			return port, nil
-		}
-	}
-	return 0, errors.New("no free port below 64000")
 }
 
 // move is what happens to one Apache Kafka.

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"blumfeld/compat/kafka"
-	"blumfeld/integration/process"
+	"blumfeld/compat/broker"
 )
 
 // bench is what all cases share.
@@ -30,8 +28,8 @@ type scene struct {
 	name  string // unique on the broker too: the application's id
 	began time.Time
 	dir   string
-	own   ownBroker // nil if the case plays on the shared broker
-	hosts []*host   // processes of the case's own
+	own   broker.Broker // nil if the case plays on the shared broker
+	hosts []*host       // processes of the case's own
 	stop  []func() error
 }
 
@@ -58,13 +56,13 @@ func (b *bench) run(ctx context.Context, name string, c testCase) (err error) {
 		}
 	}()
 	if c.own != nil {
-		if s.own, err = b.ownBroker(s.dir, c.own); err != nil {
+		if s.own, err = b.broker(s.dir, c.own); err != nil {
 			return err
 		}
-		if err := s.own.start(ctx); err != nil {
+		if err := s.own.Start(ctx); err != nil {
 			return err
 		}
-		s.stop = append(s.stop, s.own.end)
+		s.stop = append(s.stop, s.own.Stop)
 	}
 	return c.play(ctx, s)
 }
@@ -72,7 +70,7 @@ func (b *bench) run(ctx context.Context, name string, c testCase) (err error) {
 // address is that of the broker that the case plays on.
 func (s *scene) address() string {
 	if s.own != nil {
-		return s.own.addr()
+		return s.own.Addr()
 	}
 	return s.addr
 }
@@ -96,96 +94,18 @@ func (s *scene) said() error {
 	return errors.Join(said...)
 }
 
-// ownBroker is a broker that a case may kill. It comes back with its data, at its address.
-type ownBroker interface {
-	addr() string
-	start(context.Context) error
-	kill(context.Context) error
-	end() error // in order, if it runs
-}
-
-func (b *bench) ownBroker(dir string, properties []string) (ownBroker, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
+// broker is one of a case's own.
+func (b *bench) broker(dir string, properties []string) (broker.Broker, error) {
 	if b.apache {
-		return &apacheKafka{kafka.Node{Port: port, State: dir}, properties}, nil
+		return broker.Kafka(dir, properties...)
 	}
-	o := process.Options{Binary: b.binary, Dir: filepath.Join(dir, "data"), Port: port}
-	for _, p := range properties {
-		o.Args = append(o.Args, "--override", p)
-	}
-	return &blumfeld{options: o}, nil
-}
-
-// freePort is a port whose thousandth successor, which is that of Apache Kafka's controller, is a port too.
-func freePort() (int, error) {
-	for range 100 {
-		port, err := process.FreePort()
-		if err != nil {
-			return 0, err
-		}
-		if port < 64_000 {
-			return port, nil
-		}
-	}
-	return 0, errors.New("no free port below 64000")
+	return broker.Blumfeld(b.binary, filepath.Join(dir, "data"), properties...)
 }
 
 // restart is a crash of the case's own broker, which comes back.
 func (s *scene) restart(ctx context.Context) error {
-	if err := s.own.kill(ctx); err != nil {
+	if err := s.own.Kill(ctx); err != nil {
 		return err
 	}
-	return s.own.start(ctx)
-}
-
-type blumfeld struct {
-	options process.Options
-	running *process.Broker
-}
-
-func (b *blumfeld) addr() string { return b.options.Addr() }
-
-func (b *blumfeld) start(ctx context.Context) (err error) {
-	b.running, err = process.Start(ctx, b.options)
-	return err
-}
-
-func (b *blumfeld) kill(context.Context) error { return b.running.Kill() }
-
-func (b *blumfeld) end() error {
-	if b.running == nil {
-		return nil // it did not come back, which was reported
-	}
-	select {
-	case <-b.running.Exited():
-		return fmt.Errorf("the broker has ended:\n%s", b.running.Stderr())
-	default:
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	code, err := b.running.Stop(ctx)
-	if err == nil && code != 0 {
-		err = fmt.Errorf("the broker's exit code is %d:\n%s", code, b.running.Stderr())
-	}
-	return err
-}
-
-type apacheKafka struct {
-	node       kafka.Node
-	properties []string
-}
-
-func (k *apacheKafka) addr() string { return process.Options{Port: k.node.Port}.Addr() }
-
-func (k *apacheKafka) start(ctx context.Context) error { return k.node.Start(ctx, k.properties...) }
-
-func (k *apacheKafka) kill(ctx context.Context) error { return k.node.Kill(ctx) }
-
-func (k *apacheKafka) end() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return k.node.Stop(ctx)
+	return s.own.Start(ctx)
 }
