@@ -105,9 +105,9 @@ func TestFailedRoll(t *testing.T) {
 		for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix, snapshotSuffix} {
 			t.Run(string(kind)+suffix, func(t *testing.T) {
 				mem, clk := vfs.NewMem(nil), &clock{startMs}
-				rolling := false
+				var rolling atomic.Bool // what the first segment left to the worker goes on meanwhile
 				fsys := vfs.Inject(mem, func(op vfs.Op) error {
-					if rolling && op.Kind == kind && strings.HasSuffix(op.Path, suffix) {
+					if rolling.Load() && op.Kind == kind && strings.HasSuffix(op.Path, suffix) {
 						return syscall.ENOSPC
 					}
 					return nil
@@ -121,9 +121,9 @@ func TestFailedRoll(t *testing.T) {
 					}
 				}
 				put("a")
-				rolling = true
+				rolling.Store(true)
 				_, err := l.Roll(clk.ms)
-				rolling = false
+				rolling.Store(false)
 				if err != nil && !errors.Is(err, ErrNoRoom) {
 					t.Fatal(err)
 				}
