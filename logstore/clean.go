@@ -21,8 +21,6 @@ type cleaning struct {
 	plan    compact.Plan
 	sources []source // the log's segments when the plan was made, the active one last
 
-	lastMarker int64 // of the aborted transactions in what is cleaned
-
 	in   []byte // the reader's buffer
 	out  []byte // what stays, not written yet
 	used int64  // bytes read or written and not paced yet
@@ -46,8 +44,13 @@ func (j *cleaning) run() error {
 	if err != nil {
 		return err
 	}
-	// What goes because it was aborted goes for the sake of the marker.
-	if err := j.l.flushTo(j.lastMarker + 1); err != nil {
+	// What goes because its transaction was decided goes for the sake of the marker, which may lie far behind. And a
+	// recovery that began below what is cleaned would not learn any more what producers wrote there: on disk too the
+	// recovery point has to be above it, and with it the snapshot that recovery begins with.
+	if err := j.l.flushTo(j.l.logEnd.Load()); err != nil {
+		return err
+	}
+	if err := j.l.dir.Checkpoint(); err != nil {
 		return err
 	}
 	m := compact.NewOffsetMap(j.o.DedupeBufferBytes, j.o.LoadFactor)
@@ -100,7 +103,6 @@ func (j *cleaning) txns(from int64) (*compact.Txns, error) {
 	}
 	var aborted []compact.AbortedTxn
 	err := eachAborted(segments[segmentAt(segments, from):], from, j.plan.Limit, func(t txnEntry) {
-		j.lastMarker = max(j.lastMarker, t.last)
 		aborted = append(aborted, compact.AbortedTxn{ProducerID: t.producerID, FirstOffset: t.first, LastOffset: t.last, LastStable: t.stable})
 	})
 	return compact.NewTxns(aborted), err

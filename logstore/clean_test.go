@@ -149,6 +149,30 @@ sync t-0/00000000000000000008.snapshot
 sync t-0/partition.metadata
 syncdir t-0
 syncdir /data
+create recovery-point-offset-checkpoint.tmp
+truncate recovery-point-offset-checkpoint.tmp
+write recovery-point-offset-checkpoint.tmp
+sync recovery-point-offset-checkpoint.tmp
+rename recovery-point-offset-checkpoint
+syncdir /data
+create log-start-offset-checkpoint.tmp
+truncate log-start-offset-checkpoint.tmp
+write log-start-offset-checkpoint.tmp
+sync log-start-offset-checkpoint.tmp
+rename log-start-offset-checkpoint
+syncdir /data
+create replication-offset-checkpoint.tmp
+truncate replication-offset-checkpoint.tmp
+write replication-offset-checkpoint.tmp
+sync replication-offset-checkpoint.tmp
+rename replication-offset-checkpoint
+syncdir /data
+create cleaner-offset-checkpoint.tmp
+truncate cleaner-offset-checkpoint.tmp
+write cleaner-offset-checkpoint.tmp
+sync cleaner-offset-checkpoint.tmp
+rename cleaner-offset-checkpoint
+syncdir /data
 remove t-0/00000000000000000000.log.cleaned
 remove t-0/00000000000000000000.index.cleaned
 remove t-0/00000000000000000000.timeindex.cleaned
@@ -177,7 +201,7 @@ rename t-0/00000000000000000000.log
 rename t-0/00000000000000000000.index
 rename t-0/00000000000000000000.timeindex
 syncdir t-0
-create recovery-point-offset-checkpoint.tmp`
+create cleaner-offset-checkpoint.tmp`
 	got := strings.Join(ops, "\n")
 	if !strings.HasPrefix(got, want) || !strings.Contains(got, "rename cleaner-offset-checkpoint\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
