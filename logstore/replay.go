@@ -83,10 +83,10 @@ func (l *Log) replay(to *producerState, from, upTo int64, ended func(in *segment
 	segments := *l.segments.Load()
 	damaged := false
 	for _, s := range segments[segmentAt(segments, from):] {
-		if s.base >= upTo {
+		if s.base > upTo {
 			break
 		}
-		if to == &l.producers && s.base > from && !damaged {
+		if to == &l.producers && s.base > from && !damaged { // also if it is empty yet, and the last
 			to.end = s.base
 			if err := l.restoreSnapshot(); err != nil {
 				return err
