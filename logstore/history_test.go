@@ -381,6 +381,7 @@ func (h *history) reopen(how string) {
 	}
 	h.durable = max(h.durable, min(point, h.end))
 	next := h.mem
+	known := h.log.Producers()
 	switch how {
 	case "stop":
 		h.ran.stops++
@@ -396,6 +397,10 @@ func (h *history) reopen(how string) {
 	}
 	h.mem = next
 	h.open(next)
+	// (An end inside of a batch that was truncated away is not kept, and what came of it neither.)
+	if how != "crash" && !h.forgetful && h.log.Offsets().LogEnd == h.end && !slices.Equal(h.log.Producers(), known) {
+		h.t.Errorf("producers known after a %s\n\t%+v, before\n\t%+v", how, h.log.Producers(), known)
+	}
 	o := h.log.Offsets()
 	if o.LogStart < h.start {
 		h.ragged = true // the epochs before the later start are gone all the same, as in Kafka
