@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -131,6 +132,9 @@ func (c *Cleaner) Clean(ctx context.Context, l *Log, o CleanerConfig) (Cleaned, 
 	if l.closing.Load() > 0 {
 		return Cleaned{}, errCleanAborted
 	}
+	l.flushMu.Lock()
+	l.cutTo = math.MaxInt64
+	l.flushMu.Unlock()
 	plan, sources, err := l.cleanPlan()
 	if err != nil {
 		return Cleaned{}, l.failed("clean", err)
@@ -153,7 +157,9 @@ func (c *Cleaner) Clean(ctx context.Context, l *Log, o CleanerConfig) (Cleaned, 
 		}
 		return Cleaned{}, l.failed("clean", err)
 	}
-	l.cleaned.Store(job.done.To)
+	l.flushMu.Lock()
+	l.cleaned.Store(min(job.done.To, l.cutTo)) // one that came too late to be met by a swap has cut what was made
+	l.flushMu.Unlock()
 	return job.done, l.dir.Checkpoint()
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"blumfeld/logstore/vfs"
 
@@ -150,12 +151,29 @@ func (d *Dir) startOver(tp topicPartition) error {
 
 // lowerRecoveryPoint puts the recovery point of a log that is being opened back, on disk first.
 func (d *Dir) lowerRecoveryPoint(l *Log, offset int64) error {
-	if l.recoveryPoint.Load() <= offset {
+	return d.lower(l, offset, map[string]*atomic.Int64{recoveryPointFile: &l.recoveryPoint})
+}
+
+// lowerToEnd has no checkpoint of a log that is being opened be above its end, first of all on disk: what is appended
+// next would be believed unread, and be taken for cleaned.
+func (d *Dir) lowerToEnd(l *Log, end int64) error {
+	return d.lower(l, end, map[string]*atomic.Int64{recoveryPointFile: &l.recoveryPoint, cleanerOffsetFile: &l.cleaned})
+}
+
+func (d *Dir) lower(l *Log, offset int64, checkpoints map[string]*atomic.Int64) error {
+	lowered := false
+	for name, at := range checkpoints {
+		if at.Load() <= offset {
+			continue
+		}
+		lowered = true
+		at.Store(offset)
+		d.mu.Lock()
+		d.known[name][l.tp] = offset
+		d.mu.Unlock()
+	}
+	if !lowered {
 		return nil
 	}
-	l.recoveryPoint.Store(offset)
-	d.mu.Lock()
-	d.known[recoveryPointFile][l.tp] = offset
-	d.mu.Unlock()
 	return d.Checkpoint()
 }

@@ -88,8 +88,8 @@ func (l *Log) load(clean bool) error {
 	l.highWatermark.Store(max(start, min(l.highWatermark.Load(), end)))
 	if clean && !l.damaged {
 		l.recoveryPoint.Store(end)
-	} else if err := l.dir.lowerRecoveryPoint(l, end); err != nil {
-		// A point above the end would have what is appended next believed unread.
+	}
+	if err := l.dir.lowerToEnd(l, end); err != nil {
 		return err
 	}
 	l.epochs.truncateFromEnd(end)
@@ -141,7 +141,7 @@ func (l *Log) create() error {
 
 // loadAnew begins a log anew of which nothing is left. What is appended to it was never on disk.
 func (l *Log) loadAnew(start int64) error {
-	if err := errors.Join(l.touch(), l.dir.lowerRecoveryPoint(l, start)); err != nil {
+	if err := errors.Join(l.touch(), l.dir.lowerToEnd(l, start)); err != nil {
 		return err
 	}
 	return l.startAnew(start)

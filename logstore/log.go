@@ -26,6 +26,7 @@ type Log struct {
 	epochs      epochCache
 	cleanMu     sync.Mutex                         // held by who cleans; taken before flushMu
 	flushMu     sync.Mutex                         // one flush or truncation at a time; taken before mu; may be held over a sync
+	cutTo       int64                              // the lowest offset of a truncation since a cleaning began; guarded by flushMu
 	flushes     groupCommit                        // those who wait for a flush; above flushMu
 	dirty       atomic.Bool                        // changed since it was opened
 	namesDirty  atomic.Bool                        // names in the folder were made or renamed since it was synced

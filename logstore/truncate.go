@@ -141,7 +141,8 @@ func (l *Log) beforeTruncation(offset int64) error {
 	if err := l.touch(); err != nil {
 		return err
 	}
-	// What is appended where cleaned records were is dirty.
+	// What is appended where cleaned records were is dirty; who cleans now has not noted yet how far that went.
+	l.cutTo = min(l.cutTo, offset)
 	dirtied := l.cleaned.Load() > offset
 	if dirtied {
 		l.cleaned.Store(offset)
