@@ -41,18 +41,7 @@ func (l *lane) brokerKilled(ctx context.Context, c *cluster, b broker.Broker) er
 		return err
 	}
 	defer r.close()
-	for range 2 {
-		if err := r.grow(ctx, records); err != nil {
-			return err
-		}
-		if err := b.Kill(ctx); err != nil {
-			return err
-		}
-		if err := b.Start(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.grow(ctx, records); err != nil {
+	if err := r.growThroughKills(ctx, b, records); err != nil {
 		return err
 	}
 	if err := rest.stop(ctx, source); err != nil {
@@ -72,6 +61,22 @@ func (l *lane) brokerKilled(ctx context.Context, c *cluster, b broker.Broker) er
 	// The workers' own topics have survived too: this is read from them.
 	if err := rest.resume(ctx, source, partitions); err != nil {
 		return err
+	}
+	return r.grow(ctx, records)
+}
+
+// growThroughKills reads records of each partition three times, and kills the broker in between, while a source writes on.
+func (r *reader) growThroughKills(ctx context.Context, b broker.Broker, records int) error {
+	for range 2 {
+		if err := r.grow(ctx, records); err != nil {
+			return err
+		}
+		if err := b.Kill(ctx); err != nil {
+			return err
+		}
+		if err := b.Start(ctx); err != nil {
+			return err
+		}
 	}
 	return r.grow(ctx, records)
 }

@@ -221,18 +221,7 @@ func (l *lane) onceBrokerKilled(ctx context.Context, c *cluster, b broker.Broker
 		return err
 	}
 	defer r.close()
-	for range 2 {
-		if err := r.grow(ctx, records); err != nil {
-			return err
-		}
-		if err := b.Kill(ctx); err != nil {
-			return err
-		}
-		if err := b.Start(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.grow(ctx, records); err != nil {
+	if err := r.growThroughKills(ctx, b, records); err != nil {
 		return err
 	}
 	return r.ends(ctx, c.workers[0].rest)
