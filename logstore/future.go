@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,9 +21,11 @@ import (
 //  3. The old log is deleted.
 //
 // A start that finds the folder of 1 as it was goes on with copying. One that comes between 1 and 3 finds two logs of
-// one name. One of them is a prefix of the other, for nothing was appended to the old one after 1, and what was
-// appended to the new one before 2 may be lost: so the longer one is the log. What was flushed is in the old log
-// until 2, and in the new one after it.
+// one name. Which one is the log is what Succeeds says. What was flushed is in the old log until 2, and in the new one
+// after it. Nothing was appended to the old one after 1, and what was appended to the new one before 2 may be lost with
+// the machine: so if nothing else has happened one of them is a prefix of the other, and the longer one has all that was
+// promised. If the new one was cut after 1, for the sake of another leader, the old one may be longer; but then either
+// the new one has of that leader what the old one has not, or nobody was promised anything by it since.
 
 const futureFolderSuffix = "-future"
 
@@ -151,6 +154,46 @@ func (l *Log) Follow(other *Log) error {
 			return err
 		}
 	}
+}
+
+// Succeeds says whether a log is the newer one of two of the same partition: of the later leader epoch, or of the same
+// one and longer; if they end at the same offset, the one of which more was deleted.
+func (l *Log) Succeeds(other *Log) bool {
+	epoch, _ := l.LatestEpoch() // undefinedEpoch is below all others
+	otherEpoch, _ := other.LatestEpoch()
+	a, b := l.Offsets(), other.Offsets()
+	return cmp.Or(cmp.Compare(epoch, otherEpoch), cmp.Compare(a.LogEnd, b.LogEnd), cmp.Compare(a.LogStart, b.LogStart)) > 0
+}
+
+// SkipTo lets a future log end at an offset behind its last batch: there the other one ends, though it has no batch that
+// reaches so far. An empty segment that begins at it says so to the next start. It and the recovery point above it
+// are durable when SkipTo returns: recovery takes a gap behind that point for loss.
+func (l *Log) SkipTo(offset int64) error {
+	if err := l.writable(0); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	err := func() error {
+		defer l.mu.Unlock()
+		if l.closed.Load() {
+			return errClosed(l.tp.name())
+		}
+		if offset <= l.logEnd.Load() {
+			return nil
+		}
+		if _, err := l.roll(offset, l.dir.nowMs()); err != nil {
+			return l.failed("skip", err)
+		}
+		l.logEnd.Store(offset)
+		return nil
+	}()
+	if err != nil {
+		return err
+	}
+	if err := l.Flush(); err != nil {
+		return err
+	}
+	return l.dir.Checkpoint()
 }
 
 // errBusy says that somebody holds what must not be waited for now.

@@ -131,11 +131,7 @@ func (s *Set) run(ctx context.Context, at place, m *move) {
 	err := s.copy(ctx, m)
 	if err == nil {
 		s.arrived(at, m)
-		// What was flushed in the old log is in this one before that one goes.
-		if err = m.future.Flush(); err == nil {
-			err = old.Dir().Delete(old)
-		}
-		if err != nil {
+		if err := s.leave(ctx, m, old); err != nil {
 			s.opts.Logger.Error("the log that a replica has left cannot be removed",
 				"topic", at.topic, "partition", at.partition, "dir", old.Dir().Path(), "err", err)
 		}
@@ -151,6 +147,38 @@ func (s *Set) run(ctx context.Context, at place, m *move) {
 	}
 	if err := m.to().Delete(m.future); err != nil {
 		s.opts.Logger.Error("the copy of a log cannot be removed", "topic", at.topic, "partition", at.partition, "dir", m.to().Path(), "err", err)
+	}
+}
+
+// flushAgain is how long to wait before the flush that ends a move is tried again.
+const flushAgain = time.Second
+
+// leave removes the log that a replica has left. What was flushed there is flushed
+// in the new one first. Lack of room for that passes; until it does both are there,
+// also for the next start (see replacePlaced). If it never will, the old log is
+// kept aside: a start that finds it, and not the new one, would take it for the log,
+// and lose what was acknowledged since.
+func (s *Set) leave(ctx context.Context, m *move, old *logstore.Log) error {
+	for {
+		err := m.future.Flush()
+		if err == nil {
+			return old.Dir().Delete(old)
+		}
+		if m.to().Offline() == nil {
+			s.opts.Logger.Warn("a log that has moved cannot be flushed yet",
+				"topic", old.Topic(), "partition", old.Partition(), "to", m.to().Path(), "err", err)
+			timer := time.NewTimer(flushAgain)
+			select {
+			case <-timer.C:
+				continue
+			case <-ctx.Done():
+				timer.Stop()
+			}
+			if s.ctx.Err() != nil {
+				return nil
+			}
+		}
+		return errors.Join(err, old.Dir().SetAside(old))
 	}
 }
 
@@ -187,9 +215,16 @@ func (s *Set) copy(ctx context.Context, m *move) error {
 		if err := s.pace.spend(ctx, len(buf), s.moveRate); err != nil {
 			return err
 		}
-		left, err := m.partition.Log().Extent(m.future.Offsets().LogEnd, m.partition.Log().Offsets().LogEnd)
+		from, end := m.future.Offsets().LogEnd, m.partition.Log().Offsets().LogEnd
+		left, err := m.partition.Log().Extent(from, end)
 		if err != nil || left > most {
 			continue // copying will tell
+		}
+		if left == 0 && from < end {
+			if err := m.future.SkipTo(end); err != nil { // no batch reaches the log's end
+				return err
+			}
+			continue
 		}
 		if !flushed {
 			// Two logs are there until the new one is flushed: not for long, if most of it is on disk before. What is
@@ -278,8 +313,8 @@ func (p *Partition) replaceLog(ctx context.Context, future *logstore.Log, most i
 }
 
 // replacePlaced decides between two logs of one partition, which a crash in the
-// middle of a move leaves: the longer one counts (see logstore/future.go). The
-// other is set aside.
+// middle of a move leaves: the one counts that a replica would follow (see
+// logstore/future.go). The other is set aside.
 func (s *Set) replacePlaced(at place, cfg logstore.Config, t *controller.Topic, d *logstore.Dir) {
 	first := s.placed[at]
 	a, err := first.Open(at.topic, at.partition, t.ID, cfg)
@@ -288,7 +323,7 @@ func (s *Set) replacePlaced(at place, cfg logstore.Config, t *controller.Topic, 
 		b, err = d.Open(at.topic, at.partition, t.ID, cfg)
 	}
 	if err == nil {
-		if b.Offsets().LogEnd > a.Offsets().LogEnd {
+		if b.Succeeds(a) {
 			a, b = b, a
 		}
 		err = b.Dir().SetAside(b)
