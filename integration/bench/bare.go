@@ -19,16 +19,16 @@ import (
 )
 
 // The bare loop is what moving the bytes costs in Go, and nothing else: from a socket through CRC-32C by one write into
-// a file whose blocks are there, and from that file's mapping to a socket by one vectored write. It is a process of its
-// own, of this same program, so that the kernel accounts for it as for a broker. It is the physical limit beside which
-// the brokers stand: no broker could be made of it.
+// a segment whose blocks are there but whose pages are not, as a log's are, and from the segment's mapping to a socket
+// by one vectored write. It is a process of its own, of this same program, so that the kernel accounts for it as for a
+// broker. It is the physical limit beside which the brokers stand: no broker could be made of it.
 
 const (
 	bareLoop = "bare loop"
 	// bareCommand is the argument by which this program becomes a bare loop.
 	bareCommand = "bare-loop"
-	// bareFile is the size of its file in bytes; what is written and read wraps around.
-	bareFile = 1 << 30
+	// bareSegment is the size of a segment in bytes, segment.bytes of a broker.
+	bareSegment = 1 << 30
 	// bareBuffer is larger than any request of a row.
 	bareBuffer = 4 << 20
 )
@@ -74,13 +74,106 @@ func ignoreExit(err error) error {
 	return err
 }
 
-// bare is the process.
+// bare is the process. A CreateTopics request, which is to come between the loads, gives it a fresh segment.
 type bare struct {
+	dir  string
+	size int64 // of a segment
+	log  atomic.Pointer[bareLog]
+}
+
+// bareLog is a topic: what is written follows what was, in as many segments as it takes; what is read is the first
+// segment, again and again.
+type bareLog struct {
+	first    *segment
+	mu       sync.Mutex // makes segments
+	segments []*segment
+	active   atomic.Pointer[segment]
+	read     atomic.Int64 // bytes
+}
+
+// segment is a file without a name: nothing is left of it.
+type segment struct {
 	file   *os.File
-	size   int64
 	mapped []byte
-	end    atomic.Int64 // of what was written, beyond the file's size after it wrapped
-	read   atomic.Int64 // likewise
+	end    atomic.Int64 // of what was written, or had no room any more
+}
+
+func newSegment(dir string, size int64) (*segment, error) {
+	f, err := os.CreateTemp(dir, "bare-")
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Remove(f.Name()), allocate(f, size)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	mapped, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &segment{file: f, mapped: mapped}, nil
+}
+
+// renew begins a fresh log; nobody uses the one before any more.
+func (b *bare) renew() error {
+	s, err := newSegment(b.dir, b.size)
+	if err != nil {
+		return err
+	}
+	l := &bareLog{first: s, segments: []*segment{s}}
+	l.active.Store(s)
+	return b.log.Swap(l).close()
+}
+
+func (l *bareLog) close() (err error) {
+	if l == nil {
+		return nil
+	}
+	for _, s := range l.segments {
+		err = errors.Join(err, syscall.Munmap(s.mapped), s.file.Close())
+	}
+	return err
+}
+
+// write appends, to a further segment where this one is full.
+func (b *bare) write(p []byte) error {
+	l := b.log.Load()
+	for {
+		s := l.active.Load()
+		if end := s.end.Add(int64(len(p))); end <= b.size {
+			_, err := s.file.WriteAt(p, end-int64(len(p)))
+			return err
+		}
+		if err := l.roll(s, b); err != nil {
+			return err
+		}
+	}
+}
+
+// roll makes a segment active behind one that is full, once.
+func (l *bareLog) roll(full *segment, b *bare) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active.Load() != full {
+		return nil
+	}
+	s, err := newSegment(b.dir, b.size)
+	if err != nil {
+		return err
+	}
+	l.segments = append(l.segments, s)
+	l.active.Store(s)
+	return nil
+}
+
+// next are the n bytes that a reader gets, of what was written if that is enough.
+func (b *bare) next(n int) []byte {
+	l := b.log.Load()
+	span := min(l.first.end.Load(), b.size)
+	if span < 2*int64(n) {
+		span = b.size
+	}
+	at := l.read.Add(int64(n)) % (span - int64(n))
+	return l.first.mapped[at : at+int64(n)]
 }
 
 // runBare prints its address and serves until it is killed.
@@ -90,28 +183,19 @@ func runBare(dir string) error {
 		return err
 	}
 	fmt.Println(l.Addr())
-	return serveBare(l, dir, bareFile)
+	return serveBare(l, dir, bareSegment)
 }
 
 // serveBare serves until the listener is closed, and returns when all connections have ended.
 func serveBare(l net.Listener, dir string, size int64) error {
-	f, err := os.CreateTemp(dir, "bare-")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	// It has no name: nothing is left of it.
-	if err := errors.Join(os.Remove(f.Name()), allocate(f, size)); err != nil {
-		return err
-	}
-	b := &bare{file: f, size: size}
-	if b.mapped, err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED); err != nil {
+	b := &bare{dir: dir, size: size}
+	if err := b.renew(); err != nil {
 		return err
 	}
 	var serving sync.WaitGroup
 	defer func() {
 		serving.Wait()
-		syscall.Munmap(b.mapped)
+		b.log.Load().close()
 	}()
 	for {
 		conn, err := l.Accept()
@@ -126,6 +210,7 @@ func serveBare(l net.Listener, dir string, size int64) error {
 type bareAnswer struct {
 	head, tail []byte
 	records    int
+	renews     bool
 }
 
 func (b *bare) serve(conn net.Conn) {
@@ -157,22 +242,24 @@ func (b *bare) serve(conn net.Conn) {
 			}
 			id := frame[correlationAt : correlationAt+4]
 			copy(a.head[4:], id)
-			if a.records > 0 {
-				at := b.read.Add(int64(a.records)) % (b.size - int64(a.records))
-				vecs := net.Buffers{a.head, b.mapped[at : at+int64(a.records)], a.tail}
-				if _, err := vecs.WriteTo(conn); err != nil {
-					return
+			switch {
+			case a.records > 0:
+				vecs := net.Buffers{a.head, b.next(a.records), a.tail}
+				_, err = vecs.WriteTo(conn)
+			case a.renews:
+				err = b.renew()
+				out = append(out, a.head...)
+			default:
+				if crc32.Checksum(frame, castagnoli) == 0 {
+					return // it has to be computed for something
 				}
-				continue
+				err = b.write(frame)
+				out = append(out, a.head...)
 			}
-			if crc32.Checksum(frame, castagnoli) == 0 {
-				return // it has to be computed for something
-			}
-			at := b.end.Add(int64(size)) % (b.size - int64(size))
-			if _, err := b.file.WriteAt(frame, at); err != nil {
+			if err != nil {
+				fmt.Fprintln(os.Stderr, bareLoop+":", err)
 				return
 			}
-			out = append(out, a.head...)
 		}
 		if len(out) > 0 {
 			if _, err := conn.Write(out); err != nil {
@@ -189,7 +276,7 @@ func (b *bare) serve(conn net.Conn) {
 	}
 }
 
-// answerTo makes the answer of success to a Produce or Fetch request as bench sends them. A Fetch gets as many bytes of
+// answerTo makes the answer of success to a Produce, Fetch or CreateTopics request as bench sends them. A Fetch gets as many bytes of
 // records as it takes.
 func answerTo(frame []byte) (*bareAnswer, error) {
 	key, version := int16(binary.BigEndian.Uint16(frame[4:])), int16(binary.BigEndian.Uint16(frame[6:]))
@@ -232,6 +319,10 @@ func answerTo(frame []byte) (*bareAnswer, error) {
 		whole := resp.AppendTo(a.head)
 		at := strings.Index(string(whole), mark)
 		a.head, a.tail = whole[:at:at], whole[at+a.records:]
+	case kmsg.CreateTopics:
+		resp := kmsg.NewPtrCreateTopicsResponse()
+		resp.Version = version
+		a.head, a.renews = resp.AppendTo(a.head), true
 	default:
 		return nil, fmt.Errorf("request of key %d", key)
 	}

@@ -110,3 +110,11 @@ func size(n int) string {
 	}
 	return fmt.Sprint(n, " B")
 }
+
+// count writes how many of something there are.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return show(float64(n)) + " " + what
+}

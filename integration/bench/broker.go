@@ -41,9 +41,40 @@ func (b *broker) restart(ctx context.Context) error {
 
 func (b *broker) usage() (process.Usage, error) { return process.UsageOf(b.pid) }
 
+// cost is what something took.
+type cost struct {
+	cpu    float64       // seconds of the broker's processor time
+	period time.Duration // by the clock
+}
+
+// costOf does something and returns what it cost the broker.
+func (b *broker) costOf(do func() error) (c cost, err error) {
+	before, err := b.usage()
+	if err != nil {
+		return cost{}, err
+	}
+	began := time.Now()
+	if err := do(); err != nil {
+		return cost{}, err
+	}
+	c.period = time.Since(began)
+	after, err := b.usage()
+	c.cpu = (after.CPU - before.CPU).Seconds()
+	return c, err
+}
+
+// perSecond, perGiB and perMillion are a cost's figures for so much work.
+func (c cost) perSecond(n float64) float64  { return n / c.period.Seconds() }
+func (c cost) perGiB(bytes float64) float64 { return c.cpu / (bytes / (1 << 30)) }
+func (c cost) perMillion(n float64) float64 { return c.cpu / (n / 1e6) }
+
+// deletionDelay is log.segment.delete.delay.ms of both brokers. By default what a row leaves would be deleted a minute
+// later, while another is measured; so, it is gone before the next begins.
+const deletionDelay = "log.segment.delete.delay.ms=100"
+
 // startAll starts both brokers and the bare loop; stop ends them and deletes what they stored.
 func startAll(ctx context.Context, work, launcher string) (brokers []*broker, stop func(), err error) {
-	ours, err := newBlumfeld(ctx, work)
+	ours, err := newBlumfeld(ctx, work, "--override", deletionDelay)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,6 +148,7 @@ func newKafka(ctx context.Context, work, launcher string) (b *broker, clean func
 	command := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, launcher, args...)
 		cmd.Env = append(cmd.Environ(), "KAFKA_STATE="+filepath.Join(work, "kafka"))
+		cmd.WaitDelay = 5 * time.Second // not for what it has started
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("%s %s: %w\n%s", launcher, strings.Join(args, " "), err, out)
@@ -135,7 +167,7 @@ func newKafka(ctx context.Context, work, launcher string) (b *broker, clean func
 			b.ready = time.Since(b.began)
 			answered <- err
 		}()
-		_, startErr := command(ctx, "start", at)
+		_, startErr := command(ctx, "start", at, deletionDelay)
 		if startErr != nil {
 			cancel()
 		}

@@ -21,9 +21,10 @@ const (
 )
 
 func connectionRows() []row {
+	many := show(manyConnections)
 	return []row{
-		{set: "connections", name: fmt.Sprintf("%d connections, a request each every %v", manyConnections, idleEvery), run: mostlyIdle},
-		{set: "connections", name: fmt.Sprintf("%d consumers wait for the same partition, a message every %v", manyConnections, pollEvery), run: longPolls},
+		{set: "connections", name: fmt.Sprintf("%s connections, a request each every %v", many, idleEvery), run: mostlyIdle},
+		{set: "connections", name: fmt.Sprintf("%s consumers wait for the same partition, a message every %v", many, pollEvery), run: longPolls},
 	}
 }
 
@@ -47,8 +48,6 @@ func dialMany(ctx context.Context, addr string, n int) (list []*wire, closeAll f
 
 // mostlyIdle measures what connections cost that hardly do anything: memory that came with them, and processor time.
 func mostlyIdle(ctx context.Context, _ load, b *broker) ([]measured, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	empty, err := b.usage()
 	if err != nil {
 		return nil, err
@@ -75,11 +74,11 @@ func mostlyIdle(ctx context.Context, _ load, b *broker) ([]measured, error) {
 	if _, err := round(0); err != nil {
 		return nil, err
 	}
-	before, err := b.usage()
-	if err != nil {
-		return nil, err
-	}
-	took, err := round(idleEvery)
+	var took []time.Duration
+	c, err := b.costOf(func() error {
+		took, err = round(idleEvery)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -89,18 +88,17 @@ func mostlyIdle(ctx context.Context, _ load, b *broker) ([]measured, error) {
 	}
 	return append([]measured{
 		{figure{"RssAnon, KiB a connection", lowerIsBetter}, float64(int64(after.RSSAnon)-int64(empty.RSSAnon)) / 1024 / manyConnections},
-		{figure{"broker CPU cores", lowerIsBetter}, (after.CPU - before.CPU).Seconds() / idleEvery.Seconds()},
+		{idleCores, c.cpu / idleEvery.Seconds()},
 	}, latencies(took)...), nil
 }
 
 // longPolls wakes many consumers with each message; its latency is that of the last of them.
-func longPolls(ctx context.Context, _ load, b *broker) ([]measured, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
+func longPolls(ctx context.Context, _ load, b *broker) (list []measured, err error) {
 	topic, err := newTopic(ctx, b.addr, 1)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
 	all, closeAll, err := dialMany(ctx, b.addr, manyConnections)
 	if err != nil {
 		return nil, err
@@ -115,66 +113,70 @@ func longPolls(ctx context.Context, _ load, b *broker) ([]measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := b.usage()
-	if err != nil {
-		return nil, err
-	}
 	errs := make([]error, len(all))
 	got := make([]sync.WaitGroup, pollMessages) // by message: who has not got it yet
 	for i := range got {
 		got[i].Add(len(all))
 	}
-	var polling sync.WaitGroup
-	for i, w := range all {
-		polling.Go(func() {
-			n := 0
-			defer func() { // whoever failed is not waited for
-				for ; n < pollMessages; n++ {
-					got[n].Done()
-				}
-			}()
-			req := fetchRequest(topic, 0, 1<<20, 1, 30*time.Second)
-			resp := kmsg.NewPtrFetchResponse()
-			for n < pollMessages {
-				if errs[i] = w.ask(req, resp); errs[i] != nil {
-					return
-				}
-				p := resp.Topics[0].Partitions[0]
-				if errs[i] = kerr.ErrorForCode(p.ErrorCode); errs[i] != nil {
-					return
-				}
-				_, records := wholeBatches(p.RecordBatches)
-				req.Topics[0].Partitions[0].FetchOffset += records
-				for ; records > 0; records-- {
-					got[n].Done()
-					n++
-				}
-			}
-		})
-	}
 	var took []time.Duration
-	for i := range got {
-		time.Sleep(pollEvery)
-		start := time.Now()
-		answer, err := producer.send(m.at(0))
-		if err == nil {
-			err = checkProduced(producer, req, answer)
+	c, err := b.costOf(func() error {
+		var polling sync.WaitGroup
+		defer polling.Wait()
+		for i, w := range all {
+			polling.Go(func() { errs[i] = poll(w, topic, got) })
 		}
-		if err != nil {
-			return nil, err
+		for i := range got {
+			time.Sleep(pollEvery)
+			start := time.Now()
+			answer, err := producer.send(m.at(0))
+			if err == nil {
+				err = checkProduced(producer, req, answer)
+			}
+			if err != nil {
+				closeAll() // wakes all
+				return err
+			}
+			got[i].Wait()
+			took = append(took, time.Since(start))
 		}
-		got[i].Wait()
-		took = append(took, time.Since(start))
-	}
-	polling.Wait()
-	after, err := b.usage()
+		return nil
+	})
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	list := []measured{{figure{"broker CPU s/million answers", lowerIsBetter}, (after.CPU - before.CPU).Seconds() / (manyConnections * pollMessages / 1e6)}}
+	list = []measured{{figure{costPrefix + " s/million answers", lowerIsBetter}, c.perMillion(manyConnections * pollMessages)}}
 	for _, m := range latencies(took)[:1] {
 		m.name += " until all have it"
 		list = append(list, m)
 	}
-	return list, deleteTopic(ctx, b.addr, topic)
+	return list, nil
+}
+
+// poll fetches at the end of a topic until all messages have come, and tells of each that it did. If it fails nobody is
+// to wait for it.
+func poll(w *wire, topic string, got []sync.WaitGroup) error {
+	n := 0
+	defer func() {
+		for ; n < len(got); n++ {
+			got[n].Done()
+		}
+	}()
+	req := fetchRequest(topic, 0, 1<<20, 1, 30*time.Second)
+	resp := kmsg.NewPtrFetchResponse()
+	for n < len(got) {
+		if err := w.ask(req, resp); err != nil {
+			return err
+		}
+		p := resp.Topics[0].Partitions[0]
+		if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+			return err
+		}
+		_, records := wholeBatches(p.RecordBatches)
+		req.Topics[0].Partitions[0].FetchOffset += records
+		for ; records > 0; records-- {
+			got[n].Done()
+			n++
+		}
+	}
+	return nil
 }

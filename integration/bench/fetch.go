@@ -13,16 +13,21 @@ import (
 
 // filling is what the topics of fetch rows hold: batches of 128 KiB, all of one size, so that it is known beforehand at
 // which offset every MiB or so begins, and many fetches can be under way.
-var filling = production{partitions: 1, together: 1, record: 1 << 10, records: batchOf(128<<10, 1<<10), acks: -1, part: 1}
+var filling = single.with(func(p *production) { p.batch = 128 << 10 })
 
 // fetchBatches are in each answer.
 const fetchBatches = 8
 
+// hotRequests are produced each second while others read what is cold.
+const hotRequests = 1000
+
 func fetchRows() []row {
+	const set, hot = "fetch", "fetch, page cache: "
 	return []row{
-		{set: "fetch", name: "fetch, catch-up from the page cache, answers of 1 MiB", run: catchUp(pumps), bare: true},
-		{set: "fetch", name: "fetch, catch-up from the disk while others produce 16 MiB/s", run: coldCatchUp},
-		{set: "fetch", name: "fetch, at the tail of a topic that is produced to as fast as it goes", run: tail},
+		{set: set, fills: true, name: "fetch, catch-up from the page cache, answers of 1 MiB", run: catchUp, bare: true,
+			aims: []aim{{hot + cpuPerGiB.name, cpuPerGiB}, {hot + throughput.name, throughput}}},
+		{set: set, fills: true, name: "fetch, catch-up from the disk while 16 MiB/s are produced", run: coldCatchUp},
+		{set: set, fills: true, name: "fetch, at the tail of a topic that is produced to as fast as it goes", run: tail},
 	}
 }
 
@@ -31,8 +36,10 @@ func fill(ctx context.Context, l load, b *broker) (topic string, answers int, er
 	if topic, err = newTopicOn(ctx, b, 1); err != nil {
 		return "", 0, err
 	}
-	requests := l.bytes / (filling.record * filling.records) / pumps
-	_, err = filling.pump(ctx, b.addr, topic, requests)
+	requests := l.bytes / (filling.record * filling.records()) / pumps
+	if _, err = filling.pump(ctx, b.addr, topic, requests); err != nil {
+		err = errors.Join(err, deleteTopicOn(ctx, b, topic))
+	}
 	return topic, pumps * requests / fetchBatches, err
 }
 
@@ -77,7 +84,7 @@ func (r reader) read(ctx context.Context, addr, topic string) (total int, took [
 		return 0, nil, err
 	}
 	defer w.Close()
-	want := fetchBatches * len(encodeBatch(filling.payload.values(filling.records, filling.record), false))
+	want := fetchBatches * len(filling.encoded())
 	req := fetchRequest(topic, 0, int32(want), 1, 0)
 	encoded := w.encode(req)
 	offsets, err := marks(req, encoded, w)
@@ -88,7 +95,7 @@ func (r reader) read(ctx context.Context, addr, topic string) (total int, took [
 		if i == r.answers {
 			return nil
 		}
-		offsets.put(encoded, int64(i*fetchBatches*filling.records))
+		offsets.put(encoded, int64(i*fetchBatches*filling.records()))
 		return encoded
 	}, func(i int, d time.Duration, answer []byte) error {
 		took = append(took, d)
@@ -107,90 +114,78 @@ func (r reader) read(ctx context.Context, addr, topic string) (total int, took [
 	return total, took, err
 }
 
-// catchUp has so many readers read all of a topic that was just written.
-func catchUp(readers int) func(context.Context, load, *broker) ([]measured, error) {
-	return func(ctx context.Context, l load, b *broker) ([]measured, error) {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-		defer cancel()
-		topic, answers, err := fill(ctx, l, b)
-		if err != nil {
-			return nil, err
-		}
-		before, err := b.usage()
-		if err != nil {
-			return nil, err
-		}
-		began := time.Now()
-		totals, errs := make([]int, readers), make([]error, readers)
-		var running sync.WaitGroup
-		for i := range readers {
-			running.Go(func() { totals[i], _, errs[i] = reader{4, answers}.read(ctx, b.addr, topic) })
-		}
-		running.Wait()
-		period := time.Since(began)
-		after, err := b.usage()
-		if err := errors.Join(append(errs, err)...); err != nil {
-			return nil, err
-		}
-		bytes := 0.0
-		for _, n := range totals {
-			bytes += float64(n)
-		}
-		cpu := (after.CPU - before.CPU).Seconds()
-		return []measured{
-			{throughput, bytes / (1 << 20) / period.Seconds()},
-			{cpuPerGiB, cpu / (bytes / (1 << 30))},
-			{cpuPerReq, cpu / (float64(readers*answers) / 1e6)},
-		}, deleteTopicOn(ctx, b, topic)
-	}
-}
-
-// coldCatchUp reads a topic of which nothing is cached, while another connection produces to another topic at a steady
-// rate: a cold read must not stall the hot ones.
-func coldCatchUp(ctx context.Context, l load, b *broker) ([]measured, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
+// catchUp has pumps readers read all of a topic that was just written.
+func catchUp(ctx context.Context, l load, b *broker) (list []measured, err error) {
 	topic, answers, err := fill(ctx, l, b)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, deleteTopicOn(ctx, b, topic)) }()
+	totals, errs := make([]int, pumps), make([]error, pumps)
+	c, err := b.costOf(func() error {
+		var running sync.WaitGroup
+		for i := range pumps {
+			running.Go(func() { totals[i], _, errs[i] = reader{4, answers}.read(ctx, b.addr, topic) })
+		}
+		running.Wait()
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	bytes := 0.0
+	for _, n := range totals {
+		bytes += float64(n)
+	}
+	return []measured{
+		{throughput, c.perSecond(bytes / (1 << 20))},
+		{cpuPerGiB, c.perGiB(bytes)},
+		{cpuPerReq, c.perMillion(float64(pumps * answers))},
+	}, nil
+}
+
+// coldCatchUp reads a topic of which nothing is cached, while another connection produces to another topic at a steady
+// rate: a cold read must not stall the hot ones.
+func coldCatchUp(ctx context.Context, l load, b *broker) (list []measured, err error) {
+	topic, answers, err := fill(ctx, l, b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
 	hot, err := newTopic(ctx, b.addr, 1)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, hot)) }()
 	if err := evict(b.dir); err != nil {
 		return nil, err
 	}
-	before, err := b.usage()
+	var took []time.Duration
+	var read float64
+	c, err := b.costOf(func() error {
+		producing, stop := context.WithCancel(ctx)
+		defer stop()
+		var running sync.WaitGroup
+		var produceErr error
+		running.Go(func() {
+			took, produceErr = paced(producing, ctx, b.addr, hot, single, hotRequests)
+		})
+		began := time.Now()
+		total, _, err := reader{1, answers}.read(ctx, b.addr, topic)
+		read = float64(total) / (1 << 20) / time.Since(began).Seconds()
+		stop()
+		running.Wait()
+		return errors.Join(err, produceErr)
+	})
 	if err != nil {
 		return nil, err
 	}
-	producing, stop := context.WithCancel(ctx)
-	defer stop()
-	var running sync.WaitGroup
-	var took []time.Duration
-	var produceErr error
-	running.Go(func() {
-		took, produceErr = paced(producing, ctx, b.addr, hot, production{partitions: 1, together: 1, record: 1 << 10, records: 16, acks: -1}, 1000)
-	})
-	began := time.Now()
-	total, _, err := reader{1, answers}.read(ctx, b.addr, topic)
-	period := time.Since(began)
-	stop()
-	running.Wait()
-	after, usageErr := b.usage()
-	if err := errors.Join(err, produceErr, usageErr); err != nil {
-		return nil, err
-	}
-	list := []measured{
-		{throughput, float64(total) / (1 << 20) / period.Seconds()},
-		{figure{"broker CPU s", lowerIsBetter}, (after.CPU - before.CPU).Seconds()},
-	}
+	list = []measured{{throughput, read}, {figure{costPrefix + " s", lowerIsBetter}, c.cpu}}
 	for _, m := range latencies(took) {
 		m.name = "produce " + m.name
 		list = append(list, m)
 	}
-	return list, errors.Join(deleteTopic(ctx, b.addr, topic), deleteTopic(ctx, b.addr, hot))
+	return list, nil
 }
 
 // paced sends requests at a rate until producing ends; what each took counts from when it was to be sent.
@@ -200,7 +195,7 @@ func paced(producing, ctx context.Context, addr, topic string, p production, per
 		return nil, err
 	}
 	defer w.Close()
-	req := produceRequest(topic, p.acks, encodeBatch(p.payload.values(p.records, p.record), p.lz4), 0, 1)
+	req := produceRequest(topic, p.acks, p.encoded(), 0, 1)
 	encoded := w.encode(req)
 	began := time.Now()
 	due := func(i int) time.Time { return began.Add(time.Duration(i) * time.Second / time.Duration(perSecond)) }
@@ -219,36 +214,32 @@ func paced(producing, ctx context.Context, addr, topic string, p production, per
 }
 
 // tail reads at the end of a topic while the pump fills it: what is measured ends when the reader has everything.
-func tail(ctx context.Context, l load, b *broker) ([]measured, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
+func tail(ctx context.Context, l load, b *broker) (list []measured, err error) {
 	topic, err := newTopic(ctx, b.addr, 1)
 	if err != nil {
 		return nil, err
 	}
-	p := production{partitions: 1, together: 1, record: 1 << 10, records: batchOf(16<<10, 1<<10), acks: -1, part: 1}
-	requests := l.bytes / (p.records * p.record) / pumps
-	want := pumps * requests * len(encodeBatch(p.payload.values(p.records, p.record), false))
-	before, err := b.usage()
+	defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
+	requests := l.bytes / (single.records() * single.record) / pumps
+	c, err := b.costOf(func() error {
+		var producing sync.WaitGroup
+		var produceErr error
+		following, stop := context.WithCancel(ctx)
+		defer stop()
+		producing.Go(func() {
+			if _, produceErr = single.pump(ctx, b.addr, topic, requests); produceErr != nil {
+				stop()
+			}
+		})
+		err := follow(following, b.addr, topic, pumps*requests*len(single.encoded()))
+		producing.Wait()
+		return errors.Join(err, produceErr)
+	})
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	var producing sync.WaitGroup
-	var produceErr error
-	producing.Go(func() { _, produceErr = p.pump(ctx, b.addr, topic, requests) })
-	err = follow(ctx, b.addr, topic, want)
-	period := time.Since(began)
-	producing.Wait()
-	after, usageErr := b.usage()
-	if err := errors.Join(err, produceErr, usageErr); err != nil {
-		return nil, err
-	}
-	bytes := float64(pumps * requests * p.records * p.record)
-	return []measured{
-		{throughput, bytes / (1 << 20) / period.Seconds()},
-		{cpuPerGiB, (after.CPU - before.CPU).Seconds() / (bytes / (1 << 30))},
-	}, deleteTopic(ctx, b.addr, topic)
+	bytes := float64(pumps * requests * single.records() * single.record)
+	return []measured{{throughput, c.perSecond(bytes / (1 << 20))}, {cpuPerGiB, c.perGiB(bytes)}}, nil
 }
 
 // follow fetches a topic's one partition until so many bytes of batches have come.

@@ -16,20 +16,22 @@ import (
 
 const (
 	commitPartitions = 12 // in each commit
-	commitPeriod     = 5 * time.Second
+	commitPeriod     = 4 * time.Second
 	// beatPause lies between a member's heartbeats, by which it learns of a rebalance. Java's consumer waits 3 s,
 	// which would be all that one sees.
 	beatPause = 20 * time.Millisecond
 )
 
+var commitRate = figure{"commits/s", higherIsBetter}
+
 func groupRows() (list []row) {
 	for _, n := range []int{1, 50, 500} {
-		list = append(list, row{set: "groups", name: fmt.Sprintf("offset commits of %d partitions, closed loop, groups: %d", commitPartitions, n),
-			run: commits(n)})
+		list = append(list, row{set: "groups", name: fmt.Sprintf("offset commits of %d partitions, closed loop, %s", commitPartitions, count(n, "group")),
+			run: commits(n), aims: []aim{{fmt.Sprintf("offset commits, %s: %s", count(n, "group"), commitRate.name), commitRate}}})
 	}
 	for _, n := range []int{3, 50} {
 		list = append(list, row{set: "groups", name: fmt.Sprintf("one more member joins a group of %d, a heartbeat every %v", n, beatPause),
-			run: rebalance(n)})
+			run: rebalance(n), detail: true})
 	}
 	return list
 }
@@ -134,13 +136,12 @@ func groupName(i int) string {
 
 // commits has one member of each group commit again and again, the next when the last is acknowledged.
 func commits(groups int) func(context.Context, load, *broker) ([]measured, error) {
-	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
+	return func(ctx context.Context, _ load, b *broker) (list []measured, err error) {
 		topic, err := newTopic(ctx, b.addr, commitPartitions)
 		if err != nil {
 			return nil, err
 		}
+		defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
 		members := make([]*member, groups)
 		errs := make([]error, groups)
 		defer func() {
@@ -166,26 +167,23 @@ func commits(groups int) func(context.Context, load, *broker) ([]measured, error
 		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
-		before, err := b.usage()
-		if err != nil {
-			return nil, err
-		}
 		took := make([][]time.Duration, groups)
-		began := time.Now()
-		var committing sync.WaitGroup
-		for i, c := range committers {
-			committing.Go(func() {
-				for offset := int64(1); time.Since(began) < commitPeriod && errs[i] == nil; offset++ {
-					start := time.Now()
-					errs[i] = c.commit(offset)
-					took[i] = append(took[i], time.Since(start))
-				}
-			})
-		}
-		committing.Wait()
-		period := time.Since(began)
-		after, err := b.usage()
-		if err := errors.Join(append(errs, err)...); err != nil {
+		c, err := b.costOf(func() error {
+			began := time.Now()
+			var committing sync.WaitGroup
+			for i, c := range committers {
+				committing.Go(func() {
+					for offset := int64(1); time.Since(began) < commitPeriod && errs[i] == nil; offset++ {
+						start := time.Now()
+						errs[i] = c.commit(offset)
+						took[i] = append(took[i], time.Since(start))
+					}
+				})
+			}
+			committing.Wait()
+			return errors.Join(errs...)
+		})
+		if err != nil {
 			return nil, err
 		}
 		for _, m := range members {
@@ -193,14 +191,9 @@ func commits(groups int) func(context.Context, load, *broker) ([]measured, error
 				return nil, err
 			}
 		}
-		all := slices.Sorted(slices.Values(slices.Concat(took...)))
+		all := slices.Concat(took...)
 		n := float64(len(all))
-		return []measured{
-			{figure{"commits/s", higherIsBetter}, n / period.Seconds()},
-			{figure{"p50 ms", lowerIsBetter}, ms(all[len(all)/2])},
-			{p99, ms(all[len(all)*99/100])},
-			{cpuPerReq, (after.CPU - before.CPU).Seconds() / (n / 1e6)},
-		}, deleteTopic(ctx, b.addr, topic)
+		return append([]measured{{commitRate, c.perSecond(n)}, {cpuPerReq, c.perMillion(n)}}, latencies(all)...), nil
 	}
 }
 
@@ -265,8 +258,6 @@ func (c *committer) commit(offset int64) error {
 // rebalance measures from the JoinGroup of one more member until all of the group have their new assignment.
 func rebalance(members int) func(context.Context, load, *broker) ([]measured, error) {
 	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
 		group := groupName(0)
 		var running sync.WaitGroup
 		all := make([]*member, members+1)

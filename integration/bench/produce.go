@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,79 +24,99 @@ type production struct {
 	partitions int
 	together   int // partitions in one request
 	record     int // bytes of a value
-	records    int // in a batch
+	batch      int // bytes of a batch, or a little less; of one record at least
 	acks       int16
 	payload    payload
 	lz4        bool
 	part       int // of the row's volume, one in so many: small records take longer
-	bare       bool
 }
 
-// batchOf is how many records of a size fill a batch of that many bytes.
-func batchOf(batch, record int) int { return max(1, (batch-batchHead)/(record+10)) }
+// single is a production of the default batches of a producer, to one partition.
+var single = production{partitions: 1, together: 1, record: recordBytes, batch: 16 << 10, acks: -1, part: 1}
 
-func pumpRows() (list []row) {
-	for _, p := range []production{
-		{partitions: 1, record: 1 << 10, records: batchOf(16<<10, 1<<10), acks: -1, bare: true},
-		{partitions: 12, together: 12, record: 1 << 10, records: batchOf(16<<10, 1<<10), acks: -1},
-		{partitions: 1000, together: 100, record: 1 << 10, records: 4, acks: -1},
-		{partitions: 12, together: 12, record: 100, records: batchOf(16<<10, 100), acks: -1, part: 4},
-		{partitions: 1, record: 16 << 10, records: 1, acks: -1},
-		{partitions: 1, record: 1 << 10, records: batchOf(128<<10, 1<<10), acks: -1, bare: true},
-		{partitions: 1, record: 1 << 10, records: batchOf(16<<10, 1<<10), acks: 0},
-		{partitions: 1, record: 1 << 10, records: batchOf(16<<10, 1<<10), acks: 1},
-		{partitions: 1, record: 1 << 10, records: batchOf(128<<10, 1<<10), acks: -1, payload: prose, lz4: true},
-	} {
-		p.together, p.part = max(p.together, 1), max(p.part, 1)
-		list = append(list, row{set: "pump", name: p.name(), run: p.run, bare: p.bare})
+// with returns a variant of p.
+func (p production) with(change func(*production)) production {
+	change(&p)
+	return p
+}
+
+// records are in a batch.
+func (p production) records() int { return max(1, (p.batch-batchHead)/(p.record+10)) }
+
+// encoded is the batch that is sent all the time.
+func (p production) encoded() []byte {
+	return encodeBatch(p.payload.values(p.records(), p.record), p.lz4)
+}
+
+var recordRate = figure{"records/s", higherIsBetter}
+
+func produceRows() []row {
+	large := single.with(func(p *production) { p.batch = 128 << 10 })
+	to := func(partitions, together int) production {
+		return single.with(func(p *production) { p.partitions, p.together = partitions, together })
 	}
-	return list
+	besideBare := func(r row) row {
+		r.bare = true
+		return r
+	}
+	return []row{
+		besideBare(single.row(cpuPerGiB)),
+		to(12, 12).row(),
+		to(1000, 50).row(),
+		to(12, 12).with(func(p *production) { p.record, p.part = 100, 4 }).row(recordRate),
+		single.with(func(p *production) { p.record = 16 << 10 }).row(),
+		besideBare(large.row(cpuPerGiB, throughput)),
+		large.with(func(p *production) { p.payload, p.lz4 = prose, true }).row(cpuPerGiB),
+		single.with(func(p *production) { p.acks = 1 }).row(),
+		single.with(func(p *production) { p.acks = 0 }).row(),
+	}
+}
+
+// row is p as a row, of which some figures are aims.
+func (p production) row(aims ...figure) row {
+	r := row{set: "produce", name: "produce, " + p.name(), run: p.run, fills: true}
+	for _, f := range aims {
+		r.aims = append(r.aims, aim{r.name + ": " + f.name, f})
+	}
+	return r
 }
 
 func (p production) name() string {
-	acks := map[int16]string{-1: "all", 0: "0", 1: "1"}[p.acks]
-	codec := ""
-	if p.lz4 {
-		codec = ", lz4"
+	parts := []string{count(p.partitions, "partition"), size(p.record) + " records", size(p.batch) + " batches"}
+	if p.records() == 1 {
+		parts[2] = "one a batch"
 	}
-	batch := fmt.Sprintf("%d records a batch", p.records)
-	return fmt.Sprintf("produce, partitions: %d, records of %s, %s%s, acks=%s", p.partitions, size(p.record), batch, codec, acks)
+	if p.lz4 {
+		parts = append(parts, "lz4")
+	}
+	return strings.Join(append(parts, "acks="+map[int16]string{-1: "all", 0: "0", 1: "1"}[p.acks]), ", ")
 }
 
-func (p production) run(ctx context.Context, l load, b *broker) ([]measured, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
+func (p production) run(ctx context.Context, l load, b *broker) (list []measured, err error) {
 	topic, err := newTopicOn(ctx, b, int32(p.partitions))
 	if err != nil {
 		return nil, err
 	}
-	before, err := b.usage()
-	if err != nil {
-		return nil, err
-	}
-	perRequest := p.together * p.records
+	defer func() { err = errors.Join(err, deleteTopicOn(ctx, b, topic)) }()
+	perRequest := p.together * p.records()
 	requests := max(1, l.bytes/p.part/(perRequest*p.record)/pumps)
-	began := time.Now()
-	took, err := p.pump(ctx, b.addr, topic, requests)
-	if err != nil {
-		return nil, err
-	}
-	period := time.Since(began)
-	after, err := b.usage()
+	var took []time.Duration
+	c, err := b.costOf(func() error {
+		took, err = p.pump(ctx, b.addr, topic, requests)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	n := float64(pumps * requests)
 	records := n * float64(perRequest)
 	bytes := records * float64(p.record)
-	cpu := (after.CPU - before.CPU).Seconds()
-	list := []measured{
-		{figure{"records/s", higherIsBetter}, records / period.Seconds()},
-		{throughput, bytes / (1 << 20) / period.Seconds()},
-		{cpuPerGiB, cpu / (bytes / (1 << 30))},
-		{cpuPerReq, cpu / (n / 1e6)},
-	}
-	return append(list, latencies(took)...), deleteTopicOn(ctx, b, topic)
+	return append([]measured{
+		{throughput, c.perSecond(bytes / (1 << 20))},
+		{recordRate, c.perSecond(records)},
+		{cpuPerGiB, c.perGiB(bytes)},
+		{cpuPerReq, c.perMillion(n)},
+	}, latencies(took)...), nil
 }
 
 // latencies are the figures of what each request took; none, none.
@@ -114,7 +135,7 @@ func latencies(took []time.Duration) []measured {
 
 // pump sends so many requests on each connection and returns what each took, until its answer was there.
 func (p production) pump(ctx context.Context, addr, topic string, requests int) ([]time.Duration, error) {
-	batch := encodeBatch(p.payload.values(p.records, p.record), p.lz4)
+	batch := p.encoded()
 	took := make([][]time.Duration, pumps)
 	errs := make([]error, pumps)
 	var running sync.WaitGroup
@@ -199,19 +220,4 @@ func checkProduced(w *wire, req *kmsg.ProduceRequest, answer []byte) error {
 		return fmt.Errorf("produce: %d partitions answered, want %d", n, want)
 	}
 	return nil
-}
-
-// newTopicOn is newTopic; the bare loop has no topics.
-func newTopicOn(ctx context.Context, b *broker, partitions int32) (string, error) {
-	if b.name == bareLoop {
-		return "bench", nil
-	}
-	return newTopic(ctx, b.addr, partitions)
-}
-
-func deleteTopicOn(ctx context.Context, b *broker, topic string) error {
-	if b.name == bareLoop {
-		return nil
-	}
-	return deleteTopic(ctx, b.addr, topic)
 }

@@ -36,14 +36,14 @@ func startBare(t *testing.T) string {
 func TestPump(t *testing.T) {
 	addr := startBare(t)
 	for _, acks := range []int16{-1, 1} {
-		p := production{partitions: 1, together: 1, record: 100, records: 5, acks: acks, part: 1}
+		p := single.with(func(p *production) { p.record, p.batch, p.acks = 100, 1000, acks })
 		took, err := p.pump(t.Context(), addr, "t", 50)
 		if want := pumps * 50; err != nil || len(took) != want {
 			t.Errorf("acks=%d: %d answers, want %d: %v", acks, len(took), want, err)
 		}
 	}
 	total, took, err := reader{4, 20}.read(t.Context(), addr, "t")
-	if want := 20 * fetchBatches * len(encodeBatch(noise.values(filling.records, filling.record), false)); err != nil || total != want || len(took) != 20 {
+	if want := 20 * fetchBatches * len(filling.encoded()); err != nil || total != want || len(took) != 20 {
 		t.Errorf("%d bytes in %d answers, want %d in 20: %v", total, len(took), want, err)
 	}
 }

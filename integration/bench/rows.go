@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
@@ -21,15 +19,22 @@ type load struct {
 type row struct {
 	set  string // what -rows selects it by
 	name string // in the table; unique
-	// run does the work once, and cleans up after itself. errUnsupported: the row stays, and says so.
+	// run does the work once, and cleans up after itself. It ends soon after ctx does. Its first figure is the row's in
+	// README's table. errUnsupported: the row stays, and says so.
 	run func(ctx context.Context, l load, b *broker) ([]measured, error)
-	// young: measured on a process as it is. The others are done once on each broker and thrown away
-	// before: a young JVM interprets.
+	// young: measured on a process as it is, without a warm-up.
 	young bool
 	// bare: also done on the bare loop.
 	bare bool
 	// once: not repeated, because it would tell the same again.
 	once bool
+	// fills: load.bytes, or not much more, are written.
+	fills bool
+	// together: on all brokers at the same time, as they leave each other alone.
+	together bool
+	// detail: not in README's table.
+	detail bool
+	aims   []aim
 }
 
 type measured struct {
@@ -37,33 +42,46 @@ type measured struct {
 	value float64
 }
 
-// rows is the table from top to bottom. The last tells of all before it.
+// rows is the table from top to bottom, and what is measured in this order: brokers are started first, then idle, and
+// their memory is read when the rows before it are done.
 func rows() []row {
-	return slices.Concat(startUpRows(), produceRows(), pumpRows(), consumeRows(), fetchRows(), latencyRows(), connectionRows(), groupRows(), transactionRows(),
-		topicRows(), memoryRows())
+	return slices.Concat(
+		[]row{startUpRow(0), idleRow(), startUpRow(1000)},
+		produceRows(),
+		[]row{memoryRow("produce", "the produce rows", aim{"after the produce rows: " + anonymousMemory.name, anonymousMemory})},
+		fetchRows(), latencyRows(), toolRows(), connectionRows(), groupRows(), transactionRows(), topicRows(),
+		[]row{memoryRow("memory", "all rows")},
+	)
 }
 
-// choose returns the rows whose set is named in a comma-separated list, or whose name contains a word of it; "" is all.
+// choose returns the rows that a comma-separated list names, each word a set or else a part of rows' names; "" is all.
 func choose(all []row, list string) ([]row, error) {
 	if list == "" {
 		return all, nil
 	}
-	var chosen []row
 	words := strings.Split(list, ",")
-	used := make([]bool, len(words))
-	for _, r := range all {
-		take := false
-		for i, w := range words {
-			if w = strings.TrimSpace(w); w != "" && (r.set == w || strings.Contains(r.name, w)) {
-				take, used[i] = true, true
+	if slices.ContainsFunc(all, func(r row) bool { return strings.Contains(r.name, list) }) {
+		words = []string{list} // names have commas
+	}
+	taken := make([]bool, len(all))
+	for _, word := range words {
+		word = strings.TrimSpace(word)
+		isSet := slices.Contains(sets(all), word)
+		used := false
+		for i, r := range all {
+			if isSet && r.set == word || !isSet && word != "" && strings.Contains(r.name, word) {
+				taken[i], used = true, true
 			}
 		}
-		if take {
-			chosen = append(chosen, r)
+		if !used {
+			return nil, fmt.Errorf("no row is called %q; the sets are %s", word, strings.Join(sets(all), ", "))
 		}
 	}
-	if i := slices.Index(used, false); i >= 0 {
-		return nil, fmt.Errorf("no row is called %q; the sets are %s", words[i], strings.Join(sets(all), ", "))
+	var chosen []row
+	for i, r := range all {
+		if taken[i] {
+			chosen = append(chosen, r)
+		}
 	}
 	return chosen, nil
 }
@@ -75,41 +93,4 @@ func sets(all []row) (list []string) {
 		}
 	}
 	return list
-}
-
-// measure does the rows, A B A B.
-func measure(ctx context.Context, t *table, chosen []row, brokers []*broker, l load) error {
-	for _, r := range chosen {
-		pairs := l.pairs
-		if r.once {
-			pairs = 1
-		}
-		for pair := range pairs + 1 {
-			warming := pair == 0
-			if warming && r.young {
-				continue
-			}
-			for _, b := range brokers {
-				if b.name == bareLoop && !r.bare {
-					continue
-				}
-				fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, b.name)
-				got, err := r.run(ctx, l, b)
-				if errors.Is(err, errUnsupported) {
-					t.unsupported(r.name, b.name)
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("%s on %s: %w", r.name, b.name, err)
-				}
-				if warming {
-					continue
-				}
-				for _, m := range got {
-					t.add(r.name, b.name, m.figure, m.value)
-				}
-			}
-		}
-	}
-	return nil
 }

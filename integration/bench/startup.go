@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,74 +12,109 @@ import (
 
 const startUpTopic = "bench-start-up"
 
-func startUpRows() (list []row) {
-	for _, n := range []int32{1, 1000} {
-		list = append(list, row{set: "start-up", name: fmt.Sprintf("start-up after an orderly stop, partitions: %d", n), young: true, run: startUp(n)})
+var fullMetadata = figure{"ms to a full Metadata answer", lowerIsBetter}
+
+func startUpRow(partitions int32) row {
+	has, what := "empty", "start-up, empty"
+	if partitions > 0 {
+		has = fmt.Sprintf("%s partitions with a record each", show(float64(partitions)))
+		what = fmt.Sprintf("start-up, %s partitions", show(float64(partitions)))
 	}
-	return list
+	return row{set: "start-up", name: "start-up after an orderly stop, " + has, young: true, run: startUp(partitions),
+		aims: []aim{{what + ": " + fullMetadata.name, fullMetadata}}}
 }
 
 // startUp restarts a broker that has so many partitions.
 func startUp(partitions int32) func(context.Context, load, *broker) ([]measured, error) {
-	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
-		if err := createTopic(ctx, b.addr, startUpTopic, partitions); err != nil {
+	return func(ctx context.Context, _ load, b *broker) (list []measured, err error) {
+		if partitions > 0 {
+			if err := createTopic(ctx, b.addr, startUpTopic, partitions); err != nil {
+				return nil, err
+			}
+			defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, startUpTopic)) }()
+			// A record in each, so that there is something to open.
+			if err := produceToAll(ctx, b.addr, partitions); err != nil {
+				return nil, err
+			}
+		}
+		if err := b.stop(ctx); err != nil {
 			return nil, err
 		}
-		// A record in each, so that there is something to open.
-		if err := produceToAll(ctx, b.addr, partitions); err != nil {
+		asking, cancel := context.WithCancel(ctx)
+		defer cancel()
+		type answer struct {
+			at  time.Time
+			err error
+		}
+		answered := make(chan answer, 1)
+		go func() {
+			err := awaitMetadata(asking, b.addr, startUpTopic, partitions)
+			answered <- answer{time.Now(), err}
+		}()
+		startErr := b.start(ctx)
+		if startErr != nil {
+			cancel()
+		}
+		full := <-answered
+		if err := errors.Join(startErr, full.err); err != nil {
 			return nil, err
 		}
-		if err := b.restart(ctx); err != nil {
-			return nil, err
-		}
-		if err := produceToAll(ctx, b.addr, partitions); err != nil {
-			return nil, err
-		}
-		all := time.Since(b.began)
-		return []measured{
+		list = []measured{
+			{fullMetadata, ms(full.at.Sub(b.began))},
 			{figure{"ms to the first answer", lowerIsBetter}, ms(b.ready)},
-			{figure{"ms to all leaders in Metadata and a record acknowledged by each", lowerIsBetter}, ms(all)},
-		}, deleteTopic(ctx, b.addr, startUpTopic)
+		}
+		if partitions > 0 {
+			if err := produceToAll(ctx, b.addr, partitions); err != nil {
+				return nil, err
+			}
+			list = append(list, measured{figure{"ms until each has acknowledged another record", lowerIsBetter}, ms(time.Since(b.began))})
+		}
+		return list, nil
 	}
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// produceToAll waits until Metadata names a leader for every partition of the
-// start-up topic and has a record acknowledged by each.
-func produceToAll(ctx context.Context, addr string, partitions int32) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(startUpTopic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+// awaitMetadata returns when a broker that may not listen yet names itself and a leader for each partition of a topic.
+func awaitMetadata(ctx context.Context, addr, topic string, partitions int32) error {
+	const pause = 2 * time.Millisecond
+	for {
+		err := askMetadata(ctx, addr, topic, partitions)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// askMetadata asks, on one connection, until the answer is full.
+func askMetadata(ctx context.Context, addr, topic string, partitions int32) error {
+	w, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}
-	defer cl.Close()
+	defer w.Close()
+	req := kmsg.NewPtrMetadataRequest() // of all topics
+	req.Version = 9
 	for {
-		n, err := leaders(ctx, cl)
-		if err != nil {
+		resp := kmsg.NewPtrMetadataResponse()
+		if err := w.ask(req, resp); err != nil {
 			return err
 		}
-		if n == int(partitions) {
-			break
+		if len(resp.Brokers) > 0 && leaders(resp, topic) == int(partitions) {
+			return nil
 		}
 	}
-	var records []*kgo.Record
-	for p := range partitions {
-		records = append(records, &kgo.Record{Partition: p, Value: []byte("start-up")})
-	}
-	return cl.ProduceSync(ctx, records...).FirstErr()
 }
 
-// leaders counts the partitions of the start-up topic that have one.
-func leaders(ctx context.Context, cl *kgo.Client) (n int, err error) {
-	resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl) // all topics
-	if err != nil {
-		return 0, err
-	}
+// leaders counts the partitions of a topic that have one.
+func leaders(resp *kmsg.MetadataResponse, name string) (n int) {
 	for _, topic := range resp.Topics {
-		if topic.Topic == nil || *topic.Topic != startUpTopic {
+		if topic.Topic == nil || *topic.Topic != name {
 			continue
 		}
 		for _, p := range topic.Partitions {
@@ -87,5 +123,26 @@ func leaders(ctx context.Context, cl *kgo.Client) (n int, err error) {
 			}
 		}
 	}
-	return n, nil
+	return n
+}
+
+// produceToAll has a record acknowledged by every partition of the start-up topic, as soon as Metadata names their
+// leaders.
+func produceToAll(ctx context.Context, addr string, partitions int32) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := awaitMetadata(ctx, addr, startUpTopic, partitions); err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(startUpTopic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	var records []*kgo.Record
+	for p := range partitions {
+		records = append(records, &kgo.Record{Partition: p, Value: []byte("start-up")})
+	}
+	return cl.ProduceSync(ctx, records...).FirstErr()
 }

@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 type direction string
@@ -27,109 +21,106 @@ type figure struct {
 	direction
 }
 
-// line is one figure of one row: a value from each broker and each pair.
-type line struct {
-	row    string
-	figure figure
-	values map[string][]float64 // by broker, in the order they were measured
+// costPrefix begins the name of every figure of processor time.
+const costPrefix = "broker CPU"
+
+// cell is the figure as the table has it.
+func (f figure) cell() string { return f.name + ", " + string(f.direction) }
+
+// entry is one line of the table, as it is shown and as it is read again: a figure of a row, or a note of what became of
+// it.
+type entry struct {
+	row      string
+	figure   string // its cell
+	ours     string // medians
+	theirs   string
+	ratio    string // median and range of the pairs
+	bare     string // empty where the bare loop takes no part
+	toBare   string
+	measured string // when, and at which commit
 }
 
-// table collects lines in the order in which they first appear in a row.
-type table struct {
-	date    string // of the run
-	lines   []*line
-	missing map[string][]string // by row: the brokers that do not support it
-	kept    map[string][]string // by row: lines of an earlier run, rendered
+// cells are an entry's, from left to right.
+func (e *entry) cells() []*string {
+	return []*string{&e.row, &e.figure, &e.ours, &e.theirs, &e.ratio, &e.bare, &e.toBare, &e.measured}
 }
 
-func newTable() *table {
-	return &table{date: time.Now().Format(time.DateOnly), missing: map[string][]string{}, kept: map[string][]string{}}
-}
+const failedNote = "failed: "
 
-func (t *table) add(row, broker string, f figure, value float64) {
-	i := slices.IndexFunc(t.lines, func(l *line) bool { return l.row == row && l.figure == f })
-	if i < 0 {
-		i = len(t.lines)
-		t.lines = append(t.lines, &line{row: row, figure: f, values: map[string][]float64{}})
+// entries are the lines of a row.
+func (o outcome) entries(measured string) (list []entry) {
+	note := func(text string) {
+		list = append(list, entry{row: o.row, figure: text, measured: measured})
 	}
-	t.lines[i].values[broker] = append(t.lines[i].values[broker], value)
-}
-
-func (t *table) unsupported(row, broker string) {
-	if !slices.Contains(t.missing[row], broker) {
-		t.missing[row] = append(t.missing[row], broker)
+	if o.failed != nil {
+		// The table is one of lines and bars.
+		reason := strings.Join(strings.Fields(strings.ReplaceAll(o.failed.Error(), "|", "/")), " ")
+		if runes := []rune(reason); len(runes) > 300 {
+			reason = string(runes[:300]) + "…"
+		}
+		note(failedNote + reason)
 	}
-}
-
-// keep takes over what a file has of the rows that are not measured now. A file that another machine wrote is an error;
-// one that is not there has nothing.
-func (t *table) keep(file, heading string, all, chosen []row) error {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	for _, broker := range o.unsupported {
+		note("not supported by " + broker)
 	}
-	if err != nil {
-		return err
-	}
-	if first, _, _ := strings.Cut(string(text), "\n"); first != heading {
-		return fmt.Errorf("%s was measured elsewhere, all rows have to be measured again:\n- %s\n- %s", file, first, heading)
-	}
-	for l := range strings.Lines(string(text)) {
-		name, _, ok := strings.Cut(strings.TrimPrefix(l, "| "), " | ")
-		is := func(r row) bool { return r.name == name }
-		if ok && slices.ContainsFunc(all, is) && !slices.ContainsFunc(chosen, is) {
-			t.kept[name] = append(t.kept[name], l)
+	var figures []figure
+	for _, s := range o.samples {
+		if !slices.Contains(figures, s.figure) {
+			figures = append(figures, s.figure)
 		}
 	}
-	return nil
+	for _, f := range figures {
+		ours, theirs, bare := o.values(blumfeld, f), o.values(apacheKafka, f), o.values(bareLoop, f)
+		e := entry{row: o.row, figure: f.cell(), ours: show(median(ours)), theirs: show(median(theirs)),
+			ratio: showRatios(ratios(ours, theirs)), measured: measured}
+		if len(bare) > 0 {
+			e.bare, e.toBare = show(median(bare)), showRatios(ratios(ours, bare))
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
-// ratios are Blumfeld's values over another's, pair by pair.
-func (l *line) ratios(other string) []float64 {
-	ours, theirs := l.values[blumfeld], l.values[other]
-	var ratios []float64
+// values are a broker's, in the order they were measured.
+func (o outcome) values(broker string, f figure) (list []float64) {
+	for _, s := range o.samples {
+		if s.broker == broker && s.figure == f {
+			list = append(list, s.value)
+		}
+	}
+	return list
+}
+
+// ratios are ours over theirs, pair by pair; a pair that has none, as both are 0, is left out.
+func ratios(ours, theirs []float64) (list []float64) {
 	for i := range min(len(ours), len(theirs)) {
-		ratios = append(ratios, ours[i]/theirs[i])
-	}
-	return ratios
-}
-
-// render writes the rows in the order of all.
-func (t *table) render(heading string, all []row) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", heading)
-	b.WriteString("| row | figure | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it | measured |\n|---|---|---|---|---|---|---|---|\n")
-	for _, r := range all {
-		for _, kept := range t.kept[r.name] {
-			b.WriteString(kept)
-		}
-		for _, l := range t.lines {
-			if l.row == r.name {
-				limit, distance := "", ""
-				if bare := l.values[bareLoop]; len(bare) > 0 {
-					limit, distance = show(median(bare)), showRatios(l.ratios(bareLoop))
-				}
-				fmt.Fprintf(&b, "| %s | %s, %s | %s | %s | %s | %s | %s | %s |\n", l.row, l.figure.name, l.figure.direction,
-					show(median(l.values[blumfeld])), show(median(l.values[apacheKafka])), showRatios(l.ratios(apacheKafka)), limit, distance, t.date)
-			}
-		}
-		for _, broker := range t.missing[r.name] {
-			fmt.Fprintf(&b, "| %s | not supported by %s | | | | | | %s |\n", r.name, broker, t.date)
+		if r := ours[i] / theirs[i]; !math.IsNaN(r) && !math.IsInf(r, 0) {
+			list = append(list, r)
 		}
 	}
-	return b.String()
+	return list
 }
 
-// show has three digits that matter, and nothing for a value that was not taken.
+// none is shown for what was not measured.
+const none = "–"
+
+// show has three digits that matter.
 func show(v float64) string {
 	if math.IsNaN(v) {
-		return "–"
+		return none
 	}
 	digits := 0
 	for size := math.Abs(v); size < 100 && digits < 3; size *= 10 {
 		digits++
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64)
+	if v == math.Trunc(v) {
+		digits = 0
+	}
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	for at := len(text) - 3; digits == 0 && at > 0 && text[at-1] != '-'; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
 }
 
 // median of no values is not a number.
@@ -145,29 +136,9 @@ func median(values []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-func showRatios(ratios []float64) string {
-	if len(ratios) == 0 {
-		return "–"
+func showRatios(list []float64) string {
+	if len(list) == 0 {
+		return none
 	}
-	return fmt.Sprintf("%.3f (%.3f–%.3f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
-}
-
-// machine says where the figures were taken.
-func machine() string {
-	model := "unknown CPU"
-	if f, err := os.Open("/proc/cpuinfo"); err == nil {
-		defer f.Close()
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if name, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	kernel := runtime.GOOS
-	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
-		kernel = strings.TrimSpace(string(out))
-	}
-	return fmt.Sprintf("%d × %s, %s, %s; both brokers and the clients on this machine, in turn.",
-		runtime.NumCPU(), model, kernel, runtime.Version())
+	return fmt.Sprintf("%s (%s–%s)", show(median(list)), show(slices.Min(list)), show(slices.Max(list)))
 }

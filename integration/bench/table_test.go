@@ -1,62 +1,160 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-func TestTable(t *testing.T) {
-	all := []row{{set: "first", name: "produce"}, {set: "first", name: "consume"}, {set: "second", name: "start"}}
-	table := newTable()
-	table.date = "yesterday"
-	cost := figure{"CPU s", lowerIsBetter}
+var (
+	testSpeed = figure{"MB/s", higherIsBetter}
+	testCost  = figure{costPrefix + " s", lowerIsBetter}
+	testRows  = []row{
+		{set: "first", name: "produce", bare: true, aims: []aim{{"processor", testCost}, {"what is not there", p99}}},
+		{set: "first", name: "consume"},
+		{set: "second", name: "start", aims: []aim{{"start", testCost}}},
+		{set: "second", name: "more", detail: true},
+	}
+)
+
+// testOutcome has three pairs of the produce row.
+func testOutcome() outcome {
+	o := outcome{row: "produce"}
+	add := func(broker string, f figure, v float64) {
+		o.samples = append(o.samples, sample{broker, measured{f, v}})
+	}
 	for _, v := range []float64{1, 3, 2} {
-		table.add("produce", blumfeld, cost, v)
-		table.add("produce", apacheKafka, cost, 4)
-		table.add("produce", bareLoop, cost, 0.5)
+		add(blumfeld, testSpeed, 1000*v)
+		add(blumfeld, testCost, v)
+		add(apacheKafka, testCost, 4)
+		add(bareLoop, testCost, 0.5)
 	}
-	table.add("consume", apacheKafka, cost, 1234.5)
-	table.unsupported("consume", blumfeld)
-	table.unsupported("consume", blumfeld)
+	return o
+}
 
-	const head = "| row | figure | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it | measured |\n|---|---|---|---|---|---|---|---|\n"
-	const first = "Here.\n\n" + head + `| produce | CPU s, less is better | 2.00 | 4.00 | 0.500 (0.250–0.750) | 0.500 | 4.000 (2.000–6.000) | yesterday |
-| consume | CPU s, less is better | – | 1234 | – |  |  | yesterday |
-| consume | not supported by Blumfeld | | | | | | yesterday |
+const (
+	testHead = "# Beside Apache Kafka\n\nHere.\n\nAll at once.\n\n" +
+		"| row | figure | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it | measured |\n|---|---|---|---|---|---|---|---|\n"
+	testProduce = `| produce | MB/s, more is better | 2,000 | – | – |  |  | yesterday |
+|  | broker CPU s, less is better | 2 | 4 | 0.500 (0.250–0.750) | 0.500 | 4 (2–6) |  |
 `
-	text := table.render("Here.", all)
-	if text != first {
-		t.Fatalf("got:\n%s\nwant:\n%s", text, first)
+)
+
+func TestResults(t *testing.T) {
+	fresh := testOutcome().entries("yesterday")
+	fresh = append(fresh, outcome{row: "consume", unsupported: []string{blumfeld},
+		samples: []sample{{apacheKafka, measured{testCost, 1234.5}}}}.entries("yesterday")...)
+	fresh = append(fresh, outcome{row: "more", failed: errors.New("it | broke\nhere")}.entries("yesterday")...)
+	r := results{machine: "Here.", run: "All at once."}.merge(testRows, fresh)
+	const first = testHead + testProduce + `| consume | not supported by Blumfeld |  |  |  |  |  | yesterday |
+|  | broker CPU s, less is better | – | 1,234 | – |  |  |  |
+| more | failed: it / broke here |  |  |  |  |  | yesterday |
+`
+	if got := r.render(); got != first {
+		t.Fatalf("got:\n%s\nwant:\n%s", got, first)
+	}
+	again, err := parseResults(first)
+	if err != nil || !slices.Equal(again.entries, r.entries) || again.machine != r.machine || again.run != r.run {
+		t.Fatalf("read again: %+v, %v\nwant: %+v", again, err, r)
 	}
 
-	// A run of some rows leaves the others.
+	// A run of some rows leaves the others, and a row that there is no more goes.
 	file := filepath.Join(t.TempDir(), "RESULTS.md")
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Replace(first, "| more |", "| no more |", 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	chosen, err := choose(all, "start,consume")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table = newTable()
-	table.date = "today"
-	if err := table.keep(file, "There.", all, chosen); err == nil {
+	if _, err := readResults(file, "There."); err == nil {
 		t.Error("figures of another machine were kept")
 	}
-	if err := table.keep(file, "Here.", all, chosen); err != nil {
+	if r, err = readResults(file, "Here."); err != nil {
 		t.Fatal(err)
 	}
-	table.add("start", blumfeld, cost, 1)
-	table.add("consume", blumfeld, cost, 1)
-	const second = "Here.\n\n" + head + `| produce | CPU s, less is better | 2.00 | 4.00 | 0.500 (0.250–0.750) | 0.500 | 4.000 (2.000–6.000) | yesterday |
-| consume | CPU s, less is better | 1.00 | – | – |  |  | today |
-| start | CPU s, less is better | 1.00 | – | – |  |  | today |
+	fresh = slices.Concat(
+		outcome{row: "start", samples: []sample{{blumfeld, measured{testCost, 1}}}}.entries("today"),
+		outcome{row: "consume", samples: []sample{{blumfeld, measured{testCost, 1}}}}.entries("today"))
+	const second = testHead + testProduce + `| consume | broker CPU s, less is better | 1 | – | – |  |  | today |
+| start | broker CPU s, less is better | 1 | – | – |  |  | today |
 `
-	if got := table.render("Here.", all); got != second {
+	if got := r.merge(testRows, fresh).render(); got != second {
 		t.Errorf("got:\n%s\nwant:\n%s", got, second)
+	}
+
+	if r, err = readResults(filepath.Join(t.TempDir(), "none"), "Here."); err != nil || len(r.entries) > 0 || r.run != partialRun {
+		t.Errorf("of a file that is not there: %+v, %v", r, err)
+	}
+	for _, text := range []string{"", "# Something else\n\na\n\nb\n\n| x |\n", testHead + "| two | columns |\n"} {
+		if r, err := parseResults(text); err == nil {
+			t.Errorf("%q was read as %+v", text, r)
+		}
+	}
+}
+
+func TestBrief(t *testing.T) {
+	fresh := append(testOutcome().entries("today"), outcome{row: "consume", failed: errors.New("broke")}.entries("today")...)
+	r := results{machine: "Here.", run: "All at once."}.merge(testRows, fresh)
+	const want = `Here. All at once.
+
+|  | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it |
+|---|---|---|---|---|---|
+| processor | 2 | 4 | 0.500 (0.250–0.750) | 0.500 | 4 (2–6) |
+| what is not there | – | – | – |  |  |
+| start | – | – | – |  |  |
+
+| row |  | Blumfeld | Apache Kafka | ratio | its broker CPU | its p99 |
+|---|---|---|---|---|---|---|
+| produce | MB/s | 2,000 | – | – | 0.500 |  |
+| consume | failed: broke | – | – | – |  |  |
+| start | – | – | – | – |  |  |
+`
+	brief := r.brief(testRows)
+	if brief != want {
+		t.Fatalf("got:\n%s\nwant:\n%s", brief, want)
+	}
+	file := filepath.Join(t.TempDir(), "README.md")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("before\n" + briefBegin + "old\n" + briefEnd + "after\n")
+	for range 2 { // what it wrote it replaces
+		if err := writeBrief(file, brief); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if want := "before\n" + briefBegin + "\n" + brief + "\n" + briefEnd + "after\n"; err != nil || string(got) != want {
+			t.Errorf("got %q, %v\nwant %q", got, err, want)
+		}
+	}
+	for _, text := range []string{"", briefBegin, briefEnd, briefEnd + briefBegin} {
+		write(text)
+		if err := writeBrief(file, brief); err == nil {
+			t.Errorf("%q has no place for it", text)
+		}
+	}
+	if _, err := readBrief("../../README.md"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShow(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 2: "2", 0.0004: "0.000", 0.0314159: "0.031", 1.23456: "1.23", 45.678: "45.7",
+		999.4: "999", 1234.5: "1,234", 1234567: "1,234,567", -123456: "-123,456"} {
+		if got := show(v); got != want {
+			t.Errorf("%v is shown as %s, want %s", v, got, want)
+		}
+	}
+}
+
+// A pair of zeros has no ratio.
+func TestRatios(t *testing.T) {
+	if got := ratios([]float64{0, 1, 0, 3}, []float64{0, 0, 2, 4, 5}); !slices.Equal(got, []float64{0, 0.75}) {
+		t.Errorf("ratios %v", got)
 	}
 }
 
@@ -70,14 +168,37 @@ func TestChoose(t *testing.T) {
 	for _, c := range []struct {
 		list string
 		want int
-	}{{"", len(all)}, {"memory", 1}, {"memory, start-up", 3}, {"consumer-perf-test", 1}} {
+	}{{"", len(all)}, {"memory", 1}, {"memory, start-up", 3}, {"consumer-perf-test", 1}, {"lz4,acks=0", 2}, {"acks=0,acks=0", 1}, {"100 B records, 16 KiB batches", 1}} {
 		got, err := choose(all, c.list)
 		if err != nil || len(got) != c.want {
 			t.Errorf("%q chooses %d rows, want %d: %v", c.list, len(got), c.want, err)
 		}
 	}
-	if _, err := choose(all, "memory,nonsense"); err == nil {
-		t.Error("a set that there is not was accepted")
+	for _, list := range []string{"memory,nonsense", "memory,"} {
+		if _, err := choose(all, list); err == nil {
+			t.Errorf("%q was accepted", list)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	var got []string
+	for _, r := range produceRows() {
+		got = append(got, r.name)
+	}
+	want := []string{
+		"produce, 1 partition, 1 KiB records, 16 KiB batches, acks=all",
+		"produce, 12 partitions, 1 KiB records, 16 KiB batches, acks=all",
+		"produce, 1,000 partitions, 1 KiB records, 16 KiB batches, acks=all",
+		"produce, 12 partitions, 100 B records, 16 KiB batches, acks=all",
+		"produce, 1 partition, 16 KiB records, one a batch, acks=all",
+		"produce, 1 partition, 1 KiB records, 128 KiB batches, acks=all",
+		"produce, 1 partition, 1 KiB records, 128 KiB batches, lz4, acks=all",
+		"produce, 1 partition, 1 KiB records, 16 KiB batches, acks=1",
+		"produce, 1 partition, 1 KiB records, 16 KiB batches, acks=0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -88,12 +209,19 @@ func TestToolOutput(t *testing.T) {
 
 producer-metrics:request-total:{client-id=perf-producer-client}                             : 6673.000
 producer-node-metrics:request-total:{client-id=perf-producer-client, node-id=node-1}        : 6670.000
+Avg latency: 0.5521 ms
+Percentiles: 50th = 0, 99th = 1, 99.9th = 4
 `
 	sums := producerLine.FindAllStringSubmatch(out, -1)
 	if len(sums) != 1 || strings.Join(sums[0][1:], " ") != "30.51 865" {
 		t.Errorf("sums: %q", sums)
 	}
-	if m := requestLine.FindStringSubmatch(out); len(m) != 2 || m[1] != "6673.000" {
-		t.Errorf("requests: %q", m)
+	for _, c := range []struct {
+		line *regexp.Regexp
+		want string
+	}{{requestLine, "6673.000"}, {averageLine, "0.5521"}, {percentileLine, "1"}} {
+		if m := c.line.FindStringSubmatch(out); len(m) != 2 || m[1] != c.want {
+			t.Errorf("%s: %q, want %s", c.line, m, c.want)
+		}
 	}
 }

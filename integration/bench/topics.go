@@ -20,8 +20,6 @@ func topicRows() []row {
 }
 
 func createTopics(ctx context.Context, _ load, b *broker) (list []measured, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	w, err := dial(ctx, b.addr)
 	if err != nil {
 		return nil, err
@@ -36,36 +34,32 @@ func createTopics(ctx context.Context, _ load, b *broker) (list []measured, err 
 			err = errors.Join(err, kerr.ErrorForCode(t.ErrorCode))
 		}
 	}()
-	before, err := b.usage()
-	if err != nil {
-		return nil, err
-	}
 	var took []time.Duration
-	began := time.Now()
-	for i := range manyTopics {
-		t := kmsg.NewCreateTopicsRequestTopic()
-		t.Topic, t.NumPartitions, t.ReplicationFactor = groupName(i), topicsPartitions, 1
-		req := kmsg.NewPtrCreateTopicsRequest()
-		req.Version, req.TimeoutMillis = 7, 30_000
-		req.Topics = append(req.Topics, t)
-		resp := kmsg.NewPtrCreateTopicsResponse()
-		start := time.Now()
-		if err := w.ask(req, resp); err != nil {
-			return nil, err
+	c, err := b.costOf(func() error {
+		for i := range manyTopics {
+			t := kmsg.NewCreateTopicsRequestTopic()
+			t.Topic, t.NumPartitions, t.ReplicationFactor = groupName(i), topicsPartitions, 1
+			req := kmsg.NewPtrCreateTopicsRequest()
+			req.Version, req.TimeoutMillis = 7, 30_000
+			req.Topics = append(req.Topics, t)
+			resp := kmsg.NewPtrCreateTopicsResponse()
+			start := time.Now()
+			if err := w.ask(req, resp); err != nil {
+				return err
+			}
+			if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
+				return err
+			}
+			took = append(took, time.Since(start))
+			drop.TopicNames = append(drop.TopicNames, t.Topic)
 		}
-		if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
-			return nil, err
-		}
-		took = append(took, time.Since(start))
-		drop.TopicNames = append(drop.TopicNames, t.Topic)
-	}
-	period := time.Since(began)
-	after, err := b.usage()
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	return append([]measured{
-		{figure{"topics/s", higherIsBetter}, manyTopics / period.Seconds()},
-		{figure{"broker CPU s/1,000 topics", lowerIsBetter}, (after.CPU - before.CPU).Seconds() / (manyTopics / 1e3)},
+		{figure{"topics/s", higherIsBetter}, c.perSecond(manyTopics)},
+		{figure{costPrefix + " s/1,000 topics", lowerIsBetter}, c.cpu / (manyTopics / 1e3)},
 	}, latencies(took)[:2]...), nil
 }

@@ -15,8 +15,8 @@ import (
 
 const (
 	txnRecords     = 10 // of recordBytes in each transaction, all in one partition
-	txnPeriod      = 5 * time.Second
-	latencySamples = 500
+	txnPeriod      = 3 * time.Second
+	latencySamples = 200
 	// busyPause is what a client waits that is told CONCURRENT_TRANSACTIONS: the markers of its last transaction are on
 	// their way. Java's waits 20 ms, and would measure that.
 	busyPause = time.Millisecond
@@ -34,12 +34,13 @@ var (
 )
 
 func transactionRows() (list []row) {
+	const set = "transactions"
 	for _, p := range []txnProtocol{kip890, older} {
 		for _, n := range []int{1, 100} {
-			list = append(list, row{set: "transactions", name: fmt.Sprintf("transactions of %d records in one partition, %s, producers: %d", txnRecords, p.name, n),
-				run: transactions(p, n)})
+			list = append(list, row{set: set, run: transactions(p, n), detail: p == older,
+				name: fmt.Sprintf("transactions of %d records in one partition, %s, %s", txnRecords, p.name, count(n, "producer"))})
 		}
-		list = append(list, row{set: "transactions", name: "from commit to a read-committed consumer, " + p.name, run: commitToSeen(p)})
+		list = append(list, row{set: set, run: commitToSeen(p), detail: p == older, name: "from commit to a read-committed consumer, " + p.name})
 	}
 	return list
 }
@@ -170,13 +171,12 @@ func (p *txnProducer) next() []byte {
 
 // transactions has producers commit one after the other, all at once, each in a partition of its own.
 func transactions(protocol txnProtocol, producers int) func(context.Context, load, *broker) ([]measured, error) {
-	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
+	return func(ctx context.Context, _ load, b *broker) (got []measured, err error) {
 		topic, err := newTopic(ctx, b.addr, int32(producers))
 		if err != nil {
 			return nil, err
 		}
+		defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
 		list := make([]*txnProducer, producers)
 		defer func() {
 			for _, p := range list {
@@ -190,53 +190,47 @@ func transactions(protocol txnProtocol, producers int) func(context.Context, loa
 				return nil, err
 			}
 		}
-		before, err := b.usage()
+		took, errs := make([][]time.Duration, producers), make([]error, producers)
+		c, err := b.costOf(func() error {
+			began := time.Now()
+			var writing sync.WaitGroup
+			for i, p := range list {
+				writing.Go(func() {
+					for time.Since(began) < txnPeriod {
+						start := time.Now()
+						if errs[i] = p.begin(); errs[i] == nil {
+							errs[i] = p.commit()
+						}
+						if errs[i] != nil {
+							return
+						}
+						took[i] = append(took[i], time.Since(start))
+					}
+				})
+			}
+			writing.Wait()
+			return errors.Join(errs...)
+		})
 		if err != nil {
 			return nil, err
 		}
-		took, errs := make([][]time.Duration, producers), make([]error, producers)
-		began := time.Now()
-		var writing sync.WaitGroup
-		for i, p := range list {
-			writing.Go(func() {
-				for time.Since(began) < txnPeriod {
-					start := time.Now()
-					if errs[i] = p.begin(); errs[i] == nil {
-						errs[i] = p.commit()
-					}
-					if errs[i] != nil {
-						return
-					}
-					took[i] = append(took[i], time.Since(start))
-				}
-			})
-		}
-		writing.Wait()
-		period := time.Since(began)
-		after, err := b.usage()
-		if err := errors.Join(append(errs, err)...); err != nil {
-			return nil, err
-		}
-		all := slices.Sorted(slices.Values(slices.Concat(took...)))
+		all := slices.Concat(took...)
 		n := float64(len(all))
-		return []measured{
-			{figure{"transactions/s", higherIsBetter}, n / period.Seconds()},
-			{figure{"p50 ms", lowerIsBetter}, ms(all[len(all)/2])},
-			{p99, ms(all[len(all)*99/100])},
-			{figure{"broker CPU s/million transactions", lowerIsBetter}, (after.CPU - before.CPU).Seconds() / (n / 1e6)},
-		}, deleteTopic(ctx, b.addr, topic)
+		return append([]measured{
+			{figure{"transactions/s", higherIsBetter}, c.perSecond(n)},
+			{figure{costPrefix + " s/million transactions", lowerIsBetter}, c.perMillion(n)},
+		}, latencies(all)...), nil
 	}
 }
 
 // commitToSeen measures from sending EndTxn until a consumer that waits at the last stable offset has the records.
 func commitToSeen(protocol txnProtocol) func(context.Context, load, *broker) ([]measured, error) {
-	return func(ctx context.Context, _ load, b *broker) ([]measured, error) {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
+	return func(ctx context.Context, _ load, b *broker) (got []measured, err error) {
 		topic, err := newTopic(ctx, b.addr, 1)
 		if err != nil {
 			return nil, err
 		}
+		defer func() { err = errors.Join(err, deleteTopic(ctx, b.addr, topic)) }()
 		p, err := newTxnProducer(ctx, b.addr, protocol, topic, 0, 0)
 		if err != nil {
 			return nil, err
@@ -268,11 +262,7 @@ func commitToSeen(protocol txnProtocol) func(context.Context, load, *broker) ([]
 			}
 			took = append(took, at.Sub(began))
 		}
-		slices.Sort(took)
-		return []measured{
-			{figure{"p50 ms", lowerIsBetter}, ms(took[len(took)/2])},
-			{p99, ms(took[len(took)*99/100])},
-		}, deleteTopic(ctx, b.addr, topic)
+		return latencies(took), nil
 	}
 }
 
