@@ -52,6 +52,9 @@ func (c Config) rebuild(ctx context.Context, out io.Writer, fill func(context.Co
 	if err := f.read(ctx, b); err != nil {
 		return err
 	}
+	if err := f.readFutures(b, out); err != nil {
+		return err
+	}
 	adopted, err := f.reconcile(ctx, b.controller)
 	if err != nil {
 		return err
@@ -94,6 +97,53 @@ func (f *findings) read(ctx context.Context, b *broker) error {
 		}
 	}
 	return nil
+}
+
+// readFutures deals with the copies of logs that were on their way to another directory (see logstore/future.go) as a
+// start does. Where the log is here, the next start goes on. Where it is gone, with the directory that it was in, the
+// copy is what is left, and becomes the log. One of another topic of that name is left for the start to remove.
+func (f *findings) readFutures(b *broker, out io.Writer) error {
+	here := make(map[string]bool)
+	for _, dir := range b.dirs {
+		for _, found := range dir.Logs() {
+			here[found.Folder()] = true
+		}
+	}
+	for _, dir := range b.dirs {
+		for _, future := range dir.Futures() {
+			if here[future.Folder()] || f.isOther(b.controller, controller.TopicRef{Name: future.Topic, ID: future.TopicID}) {
+				continue
+			}
+			if err := dir.AdoptFuture(future); err != nil {
+				return err
+			}
+			here[future.Folder()] = true
+			log, err := b.openLog(dir, future.FoundLog)
+			if err != nil {
+				return fmt.Errorf("%s in %s: %w", future.Folder(), dir.Path(), err)
+			}
+			f.add(log)
+			fmt.Fprintf(out, "the log of %s is gone; the copy of it that was under way in %s takes its place, and may lack the newest records\n",
+				future.Folder(), dir.Path())
+		}
+		if err := dir.Offline(); err != nil {
+			return fmt.Errorf("log directory %s: %w", dir.Path(), err)
+		}
+	}
+	return nil
+}
+
+// isOther says whether the metadata or the logs know another topic by that name.
+func (f *findings) isOther(c *controller.Controller, ref controller.TopicRef) bool {
+	if t, ok := c.Image().Topic(ref.Name); ok {
+		return t.ID != ref.ID
+	}
+	for known := range f.epochs {
+		if known.Name == ref.Name && known.ID != ref.ID {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *findings) add(log *logstore.Log) {
