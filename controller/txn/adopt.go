@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,21 +35,29 @@ const (
 
 // Adopt stores transactional ids of another cluster, before a Coordinator is started. A transaction that is decided is
 // carried out when one is. One that is open will be aborted then, under an epoch that its producer does not have: what it
-// wrote here and there is one transaction no more. An id that the store knows is left alone; known are these, aborted the
-// others whose transactions were open. newProducerID gives out one for a producer whose epochs are used up.
+// wrote here and there is one transaction no more. An id that the store knows is left alone; known are these, but for those
+// that an earlier Adopt of the same has stored; aborted are the others whose transactions were open. newProducerID gives out one for a producer whose epochs are used up.
 func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProducerID func() (int64, error)) (known, aborted []string, err error) {
 	kvs, _, err := store.Range(ctx, idsPrefix)
 	if err != nil {
 		return nil, nil, fmt.Errorf("txn: reading the transactional ids: %w", err)
 	}
-	there := make(map[string]bool, len(kvs))
+	there := make(map[string][]byte, len(kvs))
 	for _, kv := range kvs {
-		there[kv.Key] = true
+		there[kv.Key] = kv.Value
 	}
 	w := recordWriter{store: store}
 	for _, a := range ids {
-		if there[idKey(a.TransactionalID)] {
-			known = append(known, a.TransactionalID)
+		if value, ok := there[idKey(a.TransactionalID)]; ok {
+			same, open, err := a.storedAs(value)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case !same:
+				known = append(known, a.TransactionalID)
+			case open:
+				aborted = append(aborted, a.TransactionalID)
+			}
 			continue
 		}
 		d, open, err := a.metadata(newProducerID)
@@ -121,6 +130,17 @@ func RaiseEpochs(ctx context.Context, store controller.Store, latest func(produc
 		}
 	}
 	return w.flush(ctx)
+}
+
+// storedAs says whether the store has what Adopt makes of it, but for the producer id that was given out, and whether a
+// transaction was open.
+func (a *Adopted) storedAs(value []byte) (same, open bool, err error) {
+	have, err := decodeMetadata(value)
+	if err != nil {
+		return false, false, malformed(controller.KV{Key: idKey(a.TransactionalID), Value: value})
+	}
+	d, open, err := a.metadata(func() (int64, error) { return have.nextProducerID, nil })
+	return err == nil && bytes.Equal(d.encode(), value), open, err
 }
 
 // metadata is what is stored of it, and whether a transaction is open.

@@ -31,9 +31,14 @@ func TestAdopt(t *testing.T) {
 	if err != nil || len(known) != 0 || fmt.Sprint(aborted) != "[open open, last epoch fenced]" {
 		t.Fatalf("known %q, aborted %q, error %v", known, aborted, err)
 	}
-	known, _, err = Adopt(t.Context(), store, ids[:1], nil)
-	if err != nil || fmt.Sprint(known) != "[empty]" {
-		t.Fatalf("known %q, error %v", known, err)
+	// The same again, of an import that is repeated, are no others of that name; and none takes a producer id more.
+	known, aborted, err = Adopt(t.Context(), store, ids, nil)
+	if err != nil || len(known) != 0 || fmt.Sprint(aborted) != "[open open, last epoch fenced]" {
+		t.Fatalf("again: known %q, aborted %q, error %v", known, aborted, err)
+	}
+	known, _, err = Adopt(t.Context(), store, []Adopted{adopted("empty", Empty, 0, 4), adopted("open", PrepareAbort, 2, 3)}, nil)
+	if err != nil || fmt.Sprint(known) != "[empty open]" {
+		t.Fatalf("others: known %q, error %v", known, err)
 	}
 
 	l := &leaders{}
