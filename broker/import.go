@@ -299,9 +299,11 @@ func (in *intake) configs(t kafkadir.Topic) map[string]string {
 // log checks and copies one log and answers the epoch in which it is led here.
 func (in *intake) log(l sourceLog) (epoch int32, err error) {
 	end := int64(-1)
+	var epochs []logstore.EpochRun
 	err = kafkadir.ReadLog(l.dir, l.Folder(), func(b batch.Batch) error {
 		in.batches++
 		end = b.LastOffset() + 1
+		epochs = logstore.AppendEpochRun(epochs, b)
 		if b.HasProducerID() {
 			in.nextProducerID = max(in.nextProducerID, b.ProducerID()+1)
 		}
@@ -330,6 +332,11 @@ func (in *intake) log(l sourceLog) (epoch int32, err error) {
 	}
 	if _, err := log.DeleteRecordsBefore(max(l.start, log.Offsets().LogStart)); err != nil {
 		return 0, err
+	}
+	if rebuilt, err := log.CheckEpochs(epochs); err != nil {
+		return 0, err
+	} else if rebuilt {
+		fmt.Fprintf(in.out, "%s: its leader-epoch-checkpoint is not what its records say; taken from the records\n", filepath.Join(l.path, l.Folder()))
 	}
 	return firstEpoch(log), nil
 }

@@ -193,13 +193,25 @@ func (d *Dir) load() error {
 	return d.sweep()
 }
 
-// sweep removes, in the background, what was deleted before the last stop.
+// sweep removes, in the background, what was deleted before the last stop, and copies that were cut off: those under
+// another name, since their own may be needed.
 func (d *Dir) sweep() error {
 	entries, err := d.fs.ReadDir(d.path)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name, copyFolderSuffix); ok && e.IsDir {
+			tp, ok := parseLogFolder(name)
+			if !ok {
+				continue
+			}
+			gone := suffixedFolder(tp, deleteFolderSuffix)
+			if err := d.fs.Rename(d.file(e.Name), d.file(gone)); err != nil {
+				return err
+			}
+			e.Name = gone
+		}
 		if e.IsDir && strings.HasSuffix(e.Name, deleteFolderSuffix) {
 			d.after(0, func() { d.removeFolder(e.Name) })
 		}
