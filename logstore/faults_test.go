@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -249,18 +250,27 @@ func TestEveryFault(t *testing.T) {
 		}
 		return acknowledged, d.Offline() != nil
 	}
+	everyFault(t, work, func(acknowledged []string) bool { return len(acknowledged) == 12 }, func(what string, acknowledged []string, l *Log) {
+		if got := values(t, l, 0); !slices.Equal(got, acknowledged) {
+			t.Errorf("%s: acknowledged %v, log has %v", what, acknowledged, got)
+		}
+	})
+}
+
+// everyFault has work done once undisturbed, which is to do all of it, and then fails each operation in turn, once, a
+// write half-way. work says what it has done, and whether the directory is offline, which lack of room does not make it.
+// check is given the log as the next start finds it.
+func everyFault[T any](t *testing.T, work func(vfs.FS) (done T, offline bool), all func(T) bool, check func(what string, done T, l *Log)) {
+	t.Helper()
 	var total int64
-	if got, _ := work(vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error { total = op.N + 1; return nil })); len(got) != 12 {
-		t.Fatalf("without faults %d of 12 appends succeed", len(got))
-	}
-	if total < 60 {
-		t.Fatalf("only %d operations", total)
+	if done, _ := work(vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error { total = op.N + 1; return nil })); !all(done) || total < 60 {
+		t.Fatalf("without faults: %+v in %d operations", done, total)
 	}
 	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
 		for n := range total {
 			mem := vfs.NewMem(nil)
 			var failed vfs.Op
-			acknowledged, offline := work(vfs.Inject(mem, func(op vfs.Op) error {
+			done, offline := work(vfs.Inject(mem, func(op vfs.Op) error {
 				if op.N != n {
 					return nil
 				}
@@ -270,14 +280,12 @@ func TestEveryFault(t *testing.T) {
 				}
 				return fault
 			}))
+			what := fmt.Sprintf("operation %d, %s of %s, failed with %v", n, failed.Kind, failed.Path, fault)
 			if fault == syscall.ENOSPC && offline && !syncs(failed) {
-				t.Errorf("operation %d, %s of %s: ENOSPC took the directory offline", n, failed.Kind, failed.Path)
+				t.Errorf("%s: the directory is offline", what)
 			}
 			d := openTestDir(t, mem.Clone(), &clock{startMs})
-			l := openTestLog(t, d, smallConfig())
-			if got := values(t, l, 0); strings.Join(got, " ") != strings.Join(acknowledged, " ") {
-				t.Errorf("operation %d, %s of %s, failed with %v: acknowledged %v, log has %v", n, failed.Kind, failed.Path, fault, acknowledged, got)
-			}
+			check(what, done, openTestLog(t, d, smallConfig()))
 			d.Close()
 		}
 	}

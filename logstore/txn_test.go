@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"blumfeld/logstore/vfs"
@@ -218,41 +217,17 @@ func TestEveryFaultOfTransactions(t *testing.T) {
 		}
 		return o, d.Offline() != nil
 	}
-	var total int64
-	if o, _ := work(vfs.Inject(vfs.NewMem(nil), func(op vfs.Op) error { total = op.N + 1; return nil })); len(o.committed) != 4 || len(o.aborted) != 6 || total < 60 {
-		t.Fatalf("without faults: %+v in %d operations", o, total)
-	}
-	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
-		for n := range total {
-			mem := vfs.NewMem(nil)
-			var failed vfs.Op
-			o, offline := work(vfs.Inject(mem, func(op vfs.Op) error {
-				if op.N != n {
-					return nil
-				}
-				failed = op
-				if op.Kind == vfs.OpWrite {
-					return &vfs.ShortWrite{N: int(op.Len / 2), Err: fault}
-				}
-				return fault
-			}))
-			if fault == syscall.ENOSPC && offline && !syncs(failed) {
-				t.Errorf("operation %d, %s of %s: ENOSPC took the directory offline", n, failed.Kind, failed.Path)
-			}
-			d := openTestDir(t, mem.Clone(), &clock{startMs})
-			l := openTestLog(t, d, smallConfig())
-			l.SetHighWatermark(math.MaxInt64)
-			got := committed(t, l, l.Offsets().LogStart)
-			got = slices.DeleteFunc(got, func(v string) bool { return slices.Contains(o.unknown, v) })
-			if start := l.Offsets().LogStart; start > 0 {
-				o.committed = slices.DeleteFunc(o.committed, func(v string) bool { return v == o.first })
-			}
-			if !slices.Equal(got, o.committed) {
-				t.Errorf("operation %d, %s of %s, failed with %v: committed %v, got %v", n, failed.Kind, failed.Path, fault, o.committed, got)
-			}
-			d.Close()
+	everyFault(t, work, func(o outcome) bool { return len(o.committed) == 4 && len(o.aborted) == 6 }, func(what string, o outcome, l *Log) {
+		l.SetHighWatermark(math.MaxInt64)
+		got := committed(t, l, l.Offsets().LogStart)
+		got = slices.DeleteFunc(got, func(v string) bool { return slices.Contains(o.unknown, v) })
+		if start := l.Offsets().LogStart; start > 0 {
+			o.committed = slices.DeleteFunc(o.committed, func(v string) bool { return v == o.first })
 		}
-	}
+		if !slices.Equal(got, o.committed) {
+			t.Errorf("%s: committed %v, got %v", what, o.committed, got)
+		}
+	})
 }
 
 // TestReadCommittedWhile has consumers of committed data read all the time while transactions end one way and the other,
