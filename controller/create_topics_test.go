@@ -208,6 +208,7 @@ func TestLargeTopic(t *testing.T) {
 // TestInterruptedCreation stops the creation of a large topic after each of its transactions, as a crash would, and
 // starts again: the topic is there as a whole or not at all, and nothing else is left.
 func TestInterruptedCreation(t *testing.T) {
+	const partitions = 2*MaxTxnOps + MaxTxnOps/2
 	crashed := errors.New("crashed")
 	for stop := range 5 { // 3 chunks of partitions, the topic, and one more that is never reached
 		n := 0
@@ -226,7 +227,7 @@ func TestInterruptedCreation(t *testing.T) {
 			return nil
 		}})
 		c := start(t, store, Options{}, oneBroker)
-		results, _ := c.CreateTopics(testContext(t), []NewTopic{{Name: "t", Partitions: 300, ReplicationFactor: 1, Configs: map[string]string{"a": "b"}}}, false)
+		results, _ := c.CreateTopics(testContext(t), []NewTopic{{Name: "t", Partitions: partitions, ReplicationFactor: 1, Configs: map[string]string{"a": "b"}}}, false)
 		created := results[0].Err == nil
 		if created != (stop >= 4) {
 			t.Errorf("stopped after %d transactions: %v", stop, results[0].Err)
@@ -235,7 +236,7 @@ func TestInterruptedCreation(t *testing.T) {
 		dead, n = false, -1000
 		c = start(t, store, Options{})
 		topic, ok := c.Image().Topic("t")
-		if ok != created || ok && len(topic.Partitions) != 300 {
+		if ok != created || ok && len(topic.Partitions) != partitions {
 			t.Errorf("stopped after %d transactions: topic exists: %v", stop, ok)
 		}
 		if keys := dump(t, store, ""); !created && fmt.Sprint(keys) != "[meta/brokers/1 meta/cluster-id meta/features meta/format]" {

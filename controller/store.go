@@ -6,9 +6,11 @@ import (
 )
 
 // Bounds that every Store accepts in one transaction, and that every caller keeps. etcd's own bounds are higher
-// (controller/etcd sets them); these leave room for what a Store adds.
+// (controller/etcd sets them); these leave room for what a Store adds. The number of operations bounds how long one
+// transaction keeps others waiting, a few µs for each; what goes around a transaction, fsync first of all, is shared by
+// as many as fit.
 const (
-	MaxTxnOps   = 128     // conditions and, apart, operations in one transaction
+	MaxTxnOps   = 512     // conditions and, apart, operations in one transaction
 	MaxTxnBytes = 1 << 20 // keys and values of one transaction, in bytes
 )
 

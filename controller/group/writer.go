@@ -14,6 +14,7 @@ import (
 // groups again.
 type flight struct {
 	txns    [][]controller.Op
+	bytes   int // in the last of txns
 	entries []*entry
 	reload  []string
 
@@ -38,31 +39,28 @@ func (f *flight) has(g *group) bool { return f.entry(g) != nil }
 // add puts a group's operations into the flight's one transaction if they fit, or, if they are the first, into as many as
 // it takes. It returns false if they have to wait for the next flight.
 func (f *flight) add(e *entry, ops []controller.Op) bool {
-	n := 0
-	for _, o := range ops {
-		n += shard.Size(o)
-	}
 	if len(f.entries) > 0 {
-		for _, o := range f.txns[0] {
+		n := f.bytes
+		for _, o := range ops {
 			n += shard.Size(o)
 		}
 		if len(f.txns) > 1 || n > shard.TxnBytes || len(f.txns[0])+len(ops) > controller.MaxTxnOps {
 			return false
 		}
 		f.txns[0] = append(f.txns[0], ops...)
+		f.bytes = n
 		f.entries = append(f.entries, e)
 		return true
 	}
 	f.entries = append(f.entries, e)
 	var txn []controller.Op
-	n = 0
 	for _, o := range ops {
-		if len(txn) == controller.MaxTxnOps || len(txn) > 0 && n+shard.Size(o) > shard.TxnBytes {
+		if len(txn) == controller.MaxTxnOps || len(txn) > 0 && f.bytes+shard.Size(o) > shard.TxnBytes {
 			f.txns = append(f.txns, txn)
-			txn, n = nil, 0
+			txn, f.bytes = nil, 0
 		}
 		txn = append(txn, o)
-		n += shard.Size(o)
+		f.bytes += shard.Size(o)
 	}
 	f.txns = append(f.txns, txn)
 	return true
