@@ -144,12 +144,13 @@ func (c *commitCall) handle(s *core) {
 	}
 	s.schedule(g)
 	errs := s.checkOffsets(c.req.Offsets)
+	at := s.now.UnixMilli()
 	for i, o := range c.req.Offsets {
 		if errs[i] != nil {
 			continue
 		}
 		block, slot := blockOf(o.Topic, o.Partition)
-		g.work.setOffset(block, offsetChange{committed: committed{o.Offset, o.LeaderEpoch, slot, s.now.UnixMilli(), o.Metadata}})
+		g.work.changesOf(block, len(c.req.Offsets)-i).set(offsetChange{committed: committed{o.Offset, o.LeaderEpoch, slot, at, o.Metadata}})
 		g.overtake(block, slot, math.MaxInt64)
 	}
 	if created && len(g.work.offsets) == 0 {

@@ -87,19 +87,22 @@ type offsetChange struct {
 	deleted bool
 }
 
-func (w *work) setOffset(id blockID, c offsetChange) {
+func (w *work) setOffset(id blockID, c offsetChange) { w.changesOf(id, 1).set(c) }
+
+// changesOf returns the changes of a block, with room for so many more if there are none yet.
+func (w *work) changesOf(id blockID, room int) *blockChanges {
 	if w.latest.changes == nil || w.latest.id != id {
 		if w.offsets == nil {
 			w.offsets = make(map[blockID]*blockChanges)
 		}
 		changes := w.offsets[id]
 		if changes == nil {
-			changes = &blockChanges{}
+			changes = &blockChanges{make([]offsetChange, 0, min(room, blockSize))}
 			w.offsets[id] = changes
 		}
 		w.latest = latestBlock{id, changes}
 	}
-	w.latest.changes.set(c)
+	return w.latest.changes
 }
 
 func (b *blockChanges) set(c offsetChange) {
@@ -195,7 +198,7 @@ func (g *group) preparePending(ops []controller.Op) []controller.Op {
 
 // merge returns a block with changes applied; the old one stays as it is. Both are in the order of their slots.
 func merge(block []committed, changes []offsetChange) []committed {
-	list := make([]committed, 0, len(block)+len(changes))
+	list := make([]committed, 0, max(len(block), len(changes))) // mostly a commit names what it named the last time
 	for len(block)+len(changes) > 0 {
 		switch {
 		case len(changes) == 0 || len(block) > 0 && block[0].slot < changes[0].slot:
