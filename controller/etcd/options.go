@@ -62,7 +62,7 @@ func (o *Options) setDefaults() error {
 const (
 	segmentBytes    = 4 << 20 // of the write-ahead log
 	snapshotEntries = 1_000   // raft entries between snapshots: a restart replays up to as many, about 40 us each
-	catchUpEntries  = 5_000   // raft entries kept in memory for other voters that lag
+	catchUpEntries  = 200     // raft entries kept in memory for other voters that lag; those further behind get the database
 	compactEvery    = 10_000  // revisions between compactions
 	compactKeep     = 1_000   // revisions that a compaction leaves, for watches that lag
 	maxRequestBytes = 3 << 19 // 1.5 MiB, etcd's default: controller.MaxTxnBytes and what goes around it
