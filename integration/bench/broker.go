@@ -25,6 +25,7 @@ type broker struct {
 	dir   string // below which it stores
 	debug string // where it serves profiles, if it does
 	pid   int
+	kept  string        // a topic that the next run of the row uses again
 	began time.Time     // of its latest start
 	ready time.Duration // from there to the first answer
 
@@ -40,6 +41,16 @@ func (b *broker) restart(ctx context.Context) error {
 }
 
 func (b *broker) usage() (process.Usage, error) { return process.UsageOf(b.pid) }
+
+// forget deletes the topic that was kept.
+func (b *broker) forget(ctx context.Context) error {
+	if b.kept == "" {
+		return nil
+	}
+	topic := b.kept
+	b.kept = ""
+	return deleteTopicOn(ctx, b, topic)
+}
 
 // cost is what something took.
 type cost struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // latencyPeriod is how long messages are sent at their rate.
-const latencyPeriod = 4 * time.Second
+const latencyPeriod = 3 * time.Second
 
 func latencyRows() (list []row) {
 	for _, rate := range []int{1000, 10_000} {

@@ -45,7 +45,7 @@ func main() {
 	}
 	var o options
 	flag.IntVar(&o.pairs, "pairs", 3, "how often each row is done on both brokers")
-	flag.IntVar(&o.records, "records", 300_000, "records of 1 KiB in each row of Kafka's tools that moves records")
+	flag.IntVar(&o.records, "records", 200_000, "records of 1 KiB in each row of Kafka's tools that moves records")
 	flag.IntVar(&o.bytes, "bytes", 512<<20, "bytes of values in each row that pumps requests")
 	flag.StringVar(&o.kafka, "kafka", "compat/kafka/kafka", "the launcher of Apache Kafka and its tools")
 	flag.StringVar(&o.rows, "rows", "", "sets of rows, or parts of their names, with commas between; none: all. Sets: "+strings.Join(sets(rows()), ", "))

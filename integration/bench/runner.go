@@ -43,7 +43,7 @@ type runner struct {
 // newRunner tells of its progress on standard error.
 func newRunner(brokers []*broker, l load) *runner {
 	return &runner{brokers: brokers, load: l, say: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
-		rowLimit: 2 * time.Minute, warmUpLimit: 25 * time.Second, settleLimit: 3 * time.Second, endLimit: 20 * time.Second}
+		rowLimit: 3 * time.Minute, warmUpLimit: 25 * time.Second, settleLimit: 3 * time.Second, endLimit: 20 * time.Second}
 }
 
 // all does the rows in their order and hands each outcome over; at ctx's end the rows that remain fail at once. It
@@ -99,7 +99,12 @@ func (r *runner) collect(ctx context.Context, chosen []row) (list []outcome) {
 func (r *runner) row(ctx context.Context, x row) (o outcome) {
 	o.row = x.name
 	began := time.Now()
-	defer func() { o.took = time.Since(began) }()
+	defer func() {
+		for _, b := range r.brokers {
+			o.failed = errors.Join(o.failed, b.forget(ctx))
+		}
+		o.took = time.Since(began)
+	}()
 	if err := context.Cause(ctx); err != nil {
 		o.failed = err
 		return o
