@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"blumfeld/logstore/vfs"
 	"blumfeld/protocol/batch"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -301,6 +302,17 @@ func (l *Log) renew(s *segment, now int64) error {
 	return errors.Join(s.offsets.truncate(s.fs, 0), s.times.truncate(s.fs, 0))
 }
 
+// emptied cuts a segment's new file: one of that name can only be what a crash left of a segment that never came to be.
+// An empty one is left alone. ext4 takes a file that is cut to nothing for one that is written anew, and its close then
+// waits until all of it is on disk (auto_da_alloc): a deleted topic would be written out first.
+func emptied(f vfs.File) error {
+	size, err := f.Size()
+	if err != nil || size == 0 {
+		return err
+	}
+	return f.Truncate(0)
+}
+
 // createSegment makes an empty segment, or nothing.
 func (l *Log) createSegment(base, now int64) (*segment, error) {
 	s := newSegment(l, l.path, base)
@@ -316,8 +328,7 @@ func (l *Log) createSegment(base, now int64) (*segment, error) {
 	if s.file, err = s.fs.openFile(s.path(), true); err != nil {
 		return nil, err
 	}
-	// A file of that name can only be what a crash left of a segment that never came to be.
-	if err := s.file.f.Truncate(0); err != nil {
+	if err := emptied(s.file.f); err != nil {
 		s.abandon()
 		return nil, errors.Join(err, l.dir.removeIfExists(s.path()))
 	}
