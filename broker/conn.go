@@ -182,7 +182,7 @@ func (c *conn) flush() error {
 func (c *conn) fill() error {
 	if c.raw == nil {
 		n, err := c.nc.Read(c.in.reserve(c.readRoom))
-		c.in.end += n
+		c.in.filled(n)
 		if n > 0 {
 			return nil
 		}
@@ -198,7 +198,7 @@ func (c *conn) fill() error {
 	if c.readN == 0 {
 		return io.EOF
 	}
-	c.in.end += c.readN
+	c.in.filled(c.readN)
 	return nil
 }
 

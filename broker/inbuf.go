@@ -13,7 +13,9 @@ const baseBuffer = 64 << 10
 const growth = 4
 
 // keepBuffer is the largest buffer that a connection starts with again after it
-// has shown that its requests are of that size.
+// has shown that so much comes at once: one large request or many small ones. It
+// is half of a core's second cache where those are of 2 MiB: what was read is
+// still there when it is summed up and written to the log.
 const keepBuffer = 1 << 20
 
 // buffers pools read buffers by size class: baseBuffer times growth to the
@@ -55,6 +57,7 @@ type inbuf struct {
 	pool       *buffers
 	buf        []byte
 	start, end int // unread bytes are buf[start:end]
+	most       int // largest end since the buffer was taken
 	usual      int // size to start with
 }
 
@@ -70,33 +73,56 @@ func (b *inbuf) consume(n int) { b.start += n }
 // arrived, not with the size that was claimed.
 func (b *inbuf) reserve(size int) []byte {
 	switch {
-	case b.buf == nil:
-		b.buf = b.pool.get(max(b.usual, baseBuffer))
-		b.start, b.end = 0, 0
+	case b.empty() && len(b.buf) < max(b.usual, baseBuffer):
+		b.take(b.pool.get(max(b.usual, baseBuffer)), 0)
 	case b.empty():
 		b.start, b.end = 0, 0
 	case b.end == len(b.buf) || b.start > 0 && size > len(b.buf)-b.start:
-		target := b.buf
+		need := max(b.usual, len(b.buf))
 		if b.start == 0 || size > len(b.buf) && b.start < len(b.buf)/2 {
-			target = b.pool.get(min(len(b.buf)*growth, max(size, len(b.buf)+1)))
+			need = max(need, min(len(b.buf)*growth, max(size, len(b.buf)+1)))
 		}
-		n := copy(target, b.unread())
-		if &target[0] != &b.buf[0] {
-			b.pool.put(b.buf)
-			b.buf = target
-			b.usual = min(len(target), keepBuffer)
+		if need == len(b.buf) {
+			b.start, b.end = 0, copy(b.buf, b.unread())
+			break
 		}
-		b.start, b.end = 0, n
+		target := b.pool.get(need)
+		b.take(target, copy(target, b.unread()))
+		b.usual = min(len(target), keepBuffer)
 	}
 	return b.buf[b.end:]
 }
 
-// release gives the buffer back; nothing must be unread.
-func (b *inbuf) release() {
+// filled says that n bytes were read into what reserve returned. If that was all
+// there was room for, more is waiting in the socket: the next buffer is larger, so
+// that a client that sends many requests at once has them read, and answered,
+// together.
+func (b *inbuf) filled(n int) {
+	b.end += n
+	b.most = max(b.most, b.end)
+	if b.end == len(b.buf) {
+		b.usual = max(b.usual, min(len(b.buf)*growth, keepBuffer))
+	}
+}
+
+// take replaces the buffer by another, in which the first n bytes are unread.
+func (b *inbuf) take(buf []byte, n int) {
 	if b.buf != nil {
 		b.pool.put(b.buf)
-		b.buf, b.start, b.end = nil, 0, 0
 	}
+	b.buf, b.start, b.end, b.most = buf, 0, n, n
+}
+
+// release gives the buffer back; nothing must be unread. One that was never a
+// quarter full was larger than it need be, and so is the next one smaller.
+func (b *inbuf) release() {
+	if b.buf == nil {
+		return
+	}
+	if b.most <= len(b.buf)/growth {
+		b.usual /= growth
+	}
+	b.take(nil, 0)
 }
 
 // requestMemory bounds the bytes of large requests that are being received over

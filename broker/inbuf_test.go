@@ -21,7 +21,7 @@ type wire struct {
 func (w *wire) fill(stream []byte, n int) (rest []byte) {
 	room := w.in.reserve(w.room)
 	n = copy(room, stream[:min(n, len(stream))])
-	w.in.end += n
+	w.in.filled(n)
 	return stream[n:]
 }
 
@@ -80,7 +80,7 @@ func TestFramesComeOutAsTheyWentIn(t *testing.T) {
 					}
 					want = want[1:]
 				})
-				if bound := max(baseBuffer*growth, largest*growth); len(w.in.buf) > bound {
+				if bound := max(keepBuffer, largest*growth); len(w.in.buf) > bound {
 					t.Fatalf("a buffer of %d bytes for frames of at most %d", len(w.in.buf), largest)
 				}
 				if w.in.empty() && random.IntN(2) == 0 {
@@ -110,5 +110,38 @@ func TestBufferGrowsWithWhatArrives(t *testing.T) {
 		}
 		clear(chunk[:4])
 		w.frames(t, func(frame []byte) { done = len(frame) == claimed })
+	}
+}
+
+// TestBufferFollowsWhatComesAtOnce: a client that sends many requests at once has
+// more and more of them read together, up to a bound, and one that has stopped
+// doing so goes back to a small buffer.
+func TestBufferFollowsWhatComesAtOnce(t *testing.T) {
+	w := &wire{in: inbuf{pool: &buffers{}}, room: 4}
+	small := frameOf(make([]byte, 1000))
+	burst := bytes.Repeat(small, 4*keepBuffer/len(small))
+	reads := func(stream []byte) (n, largest int) {
+		for len(stream) > 0 {
+			before := len(stream)
+			stream = w.fill(stream, before)
+			w.frames(t, func([]byte) {})
+			n, largest = n+1, max(largest, before-len(stream))
+		}
+		return n, largest
+	}
+	if n, largest := reads(burst); n > 7 || largest < keepBuffer*9/10 || len(w.in.buf) > keepBuffer {
+		t.Errorf("%d bytes took %d reads of at most %d, buffer %d", len(burst), n, largest, len(w.in.buf))
+	}
+	// One request at a time, with pauses.
+	for range 2 {
+		w.in.release()
+		reads(small)
+	}
+	if len(w.in.buf) == keepBuffer {
+		t.Errorf("a buffer of %d bytes for single requests of %d", len(w.in.buf), len(small))
+	}
+	w.in.release()
+	if reads(small); len(w.in.buf) != baseBuffer {
+		t.Errorf("a buffer of %d bytes for single requests of %d, want %d", len(w.in.buf), len(small), baseBuffer)
 	}
 }
