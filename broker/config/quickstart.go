@@ -2,9 +2,9 @@ package config
 
 // quickStart is what a broker is configured with unless it is told otherwise, and
 // where that differs from Kafka's defaults: the settings of the server.properties
-// that Kafka's own quick start runs with. They form a layer below the user's
-// properties, so DescribeConfigs reports them as static configuration and Kafka's
-// default beside them.
+// that Kafka's own quick start runs with, but for socket buffers. They form a layer
+// below the user's properties, so DescribeConfigs reports them as static
+// configuration and Kafka's default beside them.
 //
 // The directory for the data (log.dirs) is no constant and therefore main's to
 // choose.
@@ -20,5 +20,7 @@ func quickStart() []struct{ key, value, why string } {
 		{"share.coordinator.state.topic.replication.factor", "1", "A single node holds one replica."},
 		{"share.coordinator.state.topic.min.isr", "1", "A single node holds one replica."},
 		{"group.initial.rebalance.delay.ms", "0", "Somebody trying things out sees the first record at once."},
+		{"socket.receive.buffer.bytes", "-1", "Kafka's 100 KiB hold less than one full batch: a producer's next requests wait for us to read the last, one system call and one wake-up each."},
+		{"socket.send.buffer.bytes", "-1", "The system lets a socket's buffers grow with what its client takes."},
 	}
 }
