@@ -40,6 +40,29 @@ func BenchmarkProduce(b *testing.B) {
 	}
 }
 
+// BenchmarkRoundTrip sends one small request and waits for its answer: what a
+// connection and its way into the log and back cost, apart from bytes.
+func BenchmarkRoundTrip(b *testing.B) {
+	c := startQuiet(b).dial()
+	c.createTopic("bench", 1)
+	c.nc.SetDeadline(farAway())
+	for name, req := range map[string]kmsg.Request{
+		"produce":     produceRequest("bench", 0, -1, someBatch(1, 100)),
+		"apiVersions": kmsg.NewPtrApiVersionsRequest(),
+	} {
+		request := c.format.AppendRequest(nil, req, 1)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.write(request)
+				if _, err := c.frame(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkFetch reads the same hot records again and again.
 func BenchmarkFetch(b *testing.B) {
 	for _, size := range []struct {

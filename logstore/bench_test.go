@@ -42,7 +42,7 @@ func benchLog(b *testing.B, size int) (*Log, batch.Batch) {
 
 // BenchmarkAppendAsLeader is the whole of an append: checksum, walk over the records, pwrite, index, publication.
 func BenchmarkAppendAsLeader(b *testing.B) {
-	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+	for _, size := range []int{1 << 10, 16 << 10, 128 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			l, p := benchLog(b, size)
 			b.SetBytes(int64(len(p)))

@@ -110,3 +110,26 @@ func BenchmarkAppendFetch(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAppendProduce encodes the answers to produce requests.
+func BenchmarkAppendProduce(b *testing.B) {
+	for _, partitions := range []int{1, 12, 100} {
+		m := kmsg.NewPtrProduceResponse()
+		t := kmsg.NewProduceResponseTopic()
+		t.Topic = "a-topic-of-some-name"
+		for i := range partitions {
+			p := kmsg.NewProduceResponseTopicPartition()
+			p.Partition = int32(i)
+			t.Partitions = append(t.Partitions, p)
+		}
+		m.Topics = append(m.Topics, t)
+		r := &Request{Header: Header{Key: 0, Version: 11}}
+		var dst []byte
+		b.Run(fmt.Sprint(partitions), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = r.AppendResponse(dst[:0], m)
+			}
+		})
+	}
+}

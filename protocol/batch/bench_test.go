@@ -25,6 +25,7 @@ func BenchmarkNext(b *testing.B) {
 	p, _ := benchBatch(None, 16<<10)
 	run := bytes.Repeat(p, 64)
 	b.SetBytes(int64(len(run)))
+	b.ReportAllocs()
 	for b.Loop() {
 		for rest := run; len(rest) > 0; {
 			var err error
