@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"blumfeld/broker/config"
 	"blumfeld/controller"
+	"blumfeld/protocol/batch"
 )
 
 // TestImportAgainElsewhere: the copy of an import that was cut off is set aside in whichever of the directories it is, and
@@ -37,5 +39,35 @@ func TestImportAgainElsewhere(t *testing.T) {
 		if copies != 1 {
 			t.Errorf("a copy was left in the directory %d, and now there are %d of that log", n, copies)
 		}
+	}
+}
+
+// TestImportChecksEpochs: the leader epochs of a log whose checkpoint is lost are those of all its records, and not only of
+// the last segment's, and it is said.
+func TestImportChecksEpochs(t *testing.T) {
+	from, _ := kafkaDirectory(t)
+	folder := filepath.Join(from, "t-1")
+	if err := os.RemoveAll(filepath.Join(folder, "leader-epoch-checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	for at, epoch := range []int32{0, 3, 5} {
+		w := batch.NewBuilder()
+		w.BaseOffset, w.LeaderEpoch = int64(at), epoch
+		w.Add(batch.Record{Timestamp: 1, Value: []byte("v")})
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%020d.log", at)), w.Build(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, store := t.TempDir(), lastingStore{controller.NewMemStore()}
+	var out strings.Builder
+	if err := Import(t.Context(), offlineConfig(t, dir, store), []string{from}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if want := folder + ": its leader-epoch-checkpoint is not what its records say; taken from the records\n"; !strings.Contains(out.String(), want) || strings.Count(out.String(), "epoch") != strings.Count(want, "epoch") {
+		t.Errorf("it does not say %q, or of another log too:\n%s", want, out.String())
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "t-1", "leader-epoch-checkpoint"))
+	if want := "0\n3\n0 0\n3 1\n5 2\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
 	}
 }
