@@ -57,18 +57,30 @@ const (
 	mappingGrowth = 4
 )
 
-// mapped returns [pos, pos+n) of the file through a mapping. The range must lie inside the file: if somebody has cut
-// it, touching the pages behind its end would be a fault, and what is left of the last one reads as zeros. The caller
-// holds a reference.
-func (h *handle) mapped(pos int64, n int) ([]byte, error) {
+// mapped returns [pos, pos+n) of the file through a mapping; if it is not known to be warm, only if all of it is in
+// memory. The range must lie inside the file: if somebody has cut it, touching the pages behind its end would be a fault,
+// and what is left of the last one reads as zeros. The caller holds a reference.
+func (h *handle) mapped(pos int64, n int, warm bool) ([]byte, error) {
 	end := pos + int64(n)
 	if size, err := h.f.Size(); err != nil {
 		return nil, err
 	} else if size < end {
 		return nil, io.ErrUnexpectedEOF
 	}
-	if p := h.mapping(end); p != nil {
-		return p[pos:end:end], nil
+	m, err := h.mapping(end)
+	if err != nil {
+		return nil, err
+	}
+	if !warm && !m.Resident(pos, int64(n)) {
+		return nil, errNotResident
+	}
+	return m.Bytes()[pos:end:end], nil
+}
+
+// mapping returns a mapping that reaches up to end: the newest, or a new one.
+func (h *handle) mapping(end int64) (vfs.Mapping, error) {
+	if m := h.newest(); m != nil && int64(len(m.Bytes())) >= end {
+		return m, nil
 	}
 	if !h.files.reserveMapping() {
 		return nil, errTooManyMappings
@@ -85,20 +97,21 @@ func (h *handle) mapped(pos int64, n int) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.maps = append(h.maps, m) // two readers at once may both have made one
-	return m.Bytes()[pos:end:end], nil
+	return m, nil
 }
 
-// errTooManyMappings says that there can be no mapping now.
-var errTooManyMappings = errors.New("too many mappings")
+var (
+	// errTooManyMappings says that there can be no mapping now.
+	errTooManyMappings = errors.New("too many mappings")
+	// errNotResident says that touching the bytes may wait for the disk.
+	errNotResident = errors.New("not in memory")
+)
 
-// mapping returns the newest mapping if it reaches up to end.
-func (h *handle) mapping(end int64) []byte {
+func (h *handle) newest() vfs.Mapping {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if k := len(h.maps); k > 0 {
-		if p := h.maps[k-1].Bytes(); int64(len(p)) >= end {
-			return p
-		}
+		return h.maps[k-1]
 	}
 	return nil
 }

@@ -51,16 +51,14 @@ func (s Slice) AppendTo(dst []byte) ([]byte, error) {
 	return dst[:have+s.n], nil
 }
 
-// Mapped returns the bytes through a read-only mapping, valid until Release, if they were written so recently that
-// touching them will not wait for the disk. Otherwise, or if nothing could be mapped, use AppendTo.
+// Mapped returns the bytes through a read-only mapping, valid until Release, if touching them will not wait for the disk:
+// they were written recently, or the system says that they are in memory. Otherwise, or if nothing could be mapped, use
+// AppendTo.
 func (s Slice) Mapped() ([]byte, bool) {
 	if s.file == nil {
 		return s.copied, s.n > 0
 	}
-	if !s.warm {
-		return nil, false
-	}
-	p, err := s.file.mapped(s.pos, s.n)
+	p, err := s.file.mapped(s.pos, s.n, s.warm)
 	return p, err == nil
 }
 

@@ -3,7 +3,8 @@ package logstore
 // A mapping may be handed to readers only where its pages are in memory: a page fault that goes to the disk stops a
 // whole thread of the scheduler, and in Go code with it whatever was to run there. What was written recently is in
 // memory. So each segment notes, for every granule of its file, how much had been written to the directory when the
-// granule was last written; it is warm while not much has been written since.
+// granule was last written; it is warm while not much has been written since. Of what is not, the system is asked (see
+// handle.mapped), which costs more than the write of a small answer.
 
 // warmGranule is the size in bytes of a range whose warmth is noted as one.
 const warmGranule = 4 << 20

@@ -272,6 +272,12 @@ type osMapping struct {
 
 func (m *osMapping) Bytes() []byte { return m.p }
 
+func (m *osMapping) Resident(off, n int64) bool {
+	page := int64(os.Getpagesize())
+	start := off &^ (page - 1)
+	return n > 0 && resident(m.p[start:off+n], page)
+}
+
 func (m *osMapping) Unmap() (err error) {
 	m.once.Do(func() { err = unix.Munmap(m.p) })
 	return err

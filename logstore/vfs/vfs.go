@@ -83,6 +83,9 @@ type File interface {
 type Mapping interface {
 	// Bytes is the mapped range. It must not be written to, nor touched after Unmap.
 	Bytes() []byte
+	// Resident says whether a range of the file, n bytes from off on, is in memory, so that reading the mapping there does
+	// not wait for the disk; false where the system does not tell. The range must lie inside the mapping and the file.
+	Resident(off, n int64) bool
 	Unmap() error
 }
 
