@@ -42,9 +42,9 @@ func TestPump(t *testing.T) {
 			t.Errorf("acks=%d: %d answers, want %d: %v", acks, len(took), want, err)
 		}
 	}
-	total, took, err := reader{4, 20}.read(t.Context(), addr, "t")
-	if want := 20 * fetchBatches * len(filling.encoded()); err != nil || total != want || len(took) != 20 {
-		t.Errorf("%d bytes in %d answers, want %d in 20: %v", total, len(took), want, err)
+	total, took, err := reader{4, 20, 2}.read(t.Context(), addr, "t")
+	if want := 40 * fetchBatches * len(filling.encoded()); err != nil || total != want || len(took) != 40 {
+		t.Errorf("%d bytes in %d answers, want %d in 40: %v", total, len(took), want, err)
 	}
 }
 
