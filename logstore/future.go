@@ -157,10 +157,14 @@ func (l *Log) Follow(other *Log) error {
 }
 
 // Succeeds says whether a log is the newer one of two of the same partition: of the later leader epoch, or of the same
-// one and longer; if they end at the same offset, the one of which more was deleted.
+// one and longer; if they end at the same offset, the one of which more was deleted. (One of which all was deleted knows
+// no epoch.)
 func (l *Log) Succeeds(other *Log) bool {
-	epoch, _ := l.LatestEpoch() // undefinedEpoch is below all others
-	otherEpoch, _ := other.LatestEpoch()
+	epoch, known := l.LatestEpoch()
+	otherEpoch, otherKnown := other.LatestEpoch()
+	if !known || !otherKnown {
+		epoch, otherEpoch = 0, 0
+	}
 	a, b := l.Offsets(), other.Offsets()
 	return cmp.Or(cmp.Compare(epoch, otherEpoch), cmp.Compare(a.LogEnd, b.LogEnd), cmp.Compare(a.LogStart, b.LogStart)) > 0
 }
@@ -194,6 +198,23 @@ func (l *Log) SkipTo(offset int64) error {
 		return err
 	}
 	return l.dir.Checkpoint()
+}
+
+// Settle makes a log that has taken another's place durable, its name and the producers that are in its snapshot alone
+// included, although none of its records may be new since its last flush. The other may go then.
+func (l *Log) Settle() error {
+	err := l.flushes.join(func() error {
+		l.flushMu.Lock()
+		defer l.flushMu.Unlock()
+		if err := l.usable(); err != nil {
+			return err
+		}
+		return l.flushLocked()
+	})
+	if err != nil {
+		return err
+	}
+	return l.dir.Checkpoint() // recovery does not believe a snapshot above the recovery point
 }
 
 // errBusy says that somebody holds what must not be waited for now.

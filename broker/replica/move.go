@@ -131,7 +131,7 @@ func (s *Set) run(ctx context.Context, at place, m *move) {
 	err := s.copy(ctx, m)
 	if err == nil {
 		s.arrived(at, m)
-		if err := s.leave(ctx, m, old); err != nil {
+		if err := s.leave(ctx, at, m, old); err != nil {
 			s.opts.Logger.Error("the log that a replica has left cannot be removed",
 				"topic", at.topic, "partition", at.partition, "dir", old.Dir().Path(), "err", err)
 		}
@@ -157,10 +157,11 @@ const flushAgain = time.Second
 // in the new one first. Lack of room for that passes; until it does both are there,
 // also for the next start (see replacePlaced). If it never will, the old log is
 // kept aside: a start that finds it, and not the new one, would take it for the log,
-// and lose what was acknowledged since.
-func (s *Set) leave(ctx context.Context, m *move, old *logstore.Log) error {
+// and lose what was acknowledged since. So it is if the replica moves on before the
+// flush: what was flushed here is then promised by a copy of the new log only.
+func (s *Set) leave(ctx context.Context, at place, m *move, old *logstore.Log) error {
 	for {
-		err := m.future.Flush()
+		err := m.future.Settle()
 		if err == nil {
 			return old.Dir().Delete(old)
 		}
@@ -178,8 +179,19 @@ func (s *Set) leave(ctx context.Context, m *move, old *logstore.Log) error {
 				return nil
 			}
 		}
+		if !s.hosts(at, m.partition) {
+			return old.Dir().Delete(old)
+		}
 		return errors.Join(err, old.Dir().SetAside(old))
 	}
+}
+
+// hosts says whether a partition has not been deleted meanwhile.
+func (s *Set) hosts(at place, p *Partition) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	h := s.topics[at.topic]
+	return h != nil && int(at.partition) < len(h.partitions) && h.partitions[at.partition] == p
 }
 
 // arrived takes note that the future log is the log.

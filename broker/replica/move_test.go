@@ -35,6 +35,7 @@ type moving struct {
 	rate  atomic.Int64
 	log   strings.Builder
 	image *controller.Image
+	fs    vfs.FS
 }
 
 // oneTopic is metadata of topic t with one partition.
@@ -61,7 +62,7 @@ func oneTopic(t *testing.T) (*controller.Controller, *controller.Image) {
 
 func newMoving(t *testing.T, fs vfs.FS, image *controller.Image, flushMessages int64) *moving {
 	t.Helper()
-	m := &moving{t: t, image: image}
+	m := &moving{t: t, image: image, fs: fs}
 	m.rate.Store(1 << 62)
 	logger := slog.New(slog.NewTextHandler(&m.log, nil))
 	for _, path := range []string{"/a", "/b"} {
