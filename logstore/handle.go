@@ -62,12 +62,14 @@ const (
 // and what is left of the last one reads as zeros. The caller holds a reference.
 func (h *handle) mapped(pos int64, n int, warm bool) ([]byte, error) {
 	end := pos + int64(n)
-	if size, err := h.f.Size(); err != nil {
+	size, err := h.f.Size()
+	if err != nil {
 		return nil, err
-	} else if size < end {
+	}
+	if size < end {
 		return nil, io.ErrUnexpectedEOF
 	}
-	m, err := h.mapping(end)
+	m, err := h.mapping(end, size)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +79,8 @@ func (h *handle) mapped(pos int64, n int, warm bool) ([]byte, error) {
 	return m.Bytes()[pos:end:end], nil
 }
 
-// mapping returns a mapping that reaches up to end: the newest, or a new one.
-func (h *handle) mapping(end int64) (vfs.Mapping, error) {
+// mapping returns a mapping that reaches up to end: the newest, or a new one of all the file has.
+func (h *handle) mapping(end, fileSize int64) (vfs.Mapping, error) {
 	if m := h.newest(); m != nil && int64(len(m.Bytes())) >= end {
 		return m, nil
 	}
@@ -86,7 +88,7 @@ func (h *handle) mapping(end int64) (vfs.Mapping, error) {
 		return nil, errTooManyMappings
 	}
 	size := int64(minMapping)
-	for size < end {
+	for size < fileSize {
 		size *= mappingGrowth
 	}
 	m, err := h.f.Map(size)
