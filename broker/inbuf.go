@@ -3,13 +3,15 @@ package broker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // baseBuffer is the size of a read buffer until a request proves to be larger.
 const baseBuffer = 64 << 10
 
 // growth is the factor by which a read buffer grows while a large request
-// arrives: a client must have sent a quarter of what it makes us allocate.
+// arrives: a client must have sent a quarter of what it makes us allocate, in this
+// frame or, for the buffer it starts with, at once some time before.
 const growth = 4
 
 // keepBuffer is the largest buffer that a connection starts with again after it
@@ -18,14 +20,33 @@ const growth = 4
 // still there when it is summed up and written to the log.
 const keepBuffer = 1 << 20
 
+// largeBytes bounds the buffers above baseBuffer that connections hold because so
+// much came at once before. It is enough for 64 that read in bursts at the same
+// time, more than cores can keep busy; and thousands that stop in the middle of a
+// request do not hold keepBuffer each.
+const largeBytes = 64 << 20
+
 // buffers pools read buffers by size class: baseBuffer times growth to the
 // class's power, 16 MiB at most. Larger ones are rare, and made to measure.
 type buffers struct {
 	classes [5]sync.Pool
+	large   atomic.Int64 // bytes of the buffers above baseBuffer that are out
 }
+
+// crowded says that connections have to start with baseBuffer. Those that ask at
+// the same moment may go over the bound together.
+func (p *buffers) crowded() bool { return p.large.Load() >= largeBytes }
 
 // get returns a buffer of at least size bytes.
 func (p *buffers) get(size int) []byte {
+	b := p.find(size)
+	if len(b) > baseBuffer {
+		p.large.Add(int64(len(b)))
+	}
+	return b
+}
+
+func (p *buffers) find(size int) []byte {
 	n := baseBuffer
 	for i := range p.classes {
 		if n >= size {
@@ -39,11 +60,14 @@ func (p *buffers) get(size int) []byte {
 	return make([]byte, size)
 }
 
+// put takes back, at its whole length, what get returned.
 func (p *buffers) put(b []byte) {
+	if len(b) > baseBuffer {
+		p.large.Add(-int64(len(b)))
+	}
 	n := baseBuffer
 	for i := range p.classes {
-		if n == cap(b) {
-			b = b[:cap(b)]
+		if n == len(b) {
 			p.classes[i].Put(&b)
 			return
 		}
@@ -58,7 +82,7 @@ type inbuf struct {
 	buf        []byte
 	start, end int // unread bytes are buf[start:end]
 	most       int // largest end since the buffer was taken
-	usual      int // size to start with
+	usual      int // size to start with, unless the pool is crowded
 }
 
 func (b *inbuf) unread() []byte { return b.buf[b.start:b.end] }
@@ -68,18 +92,27 @@ func (b *inbuf) empty() bool { return b.start == b.end }
 // consume drops the first n unread bytes.
 func (b *inbuf) consume(n int) { b.start += n }
 
+// first is the size to start with.
+func (b *inbuf) first() int {
+	if b.usual <= baseBuffer || b.pool.crowded() {
+		return baseBuffer
+	}
+	return b.usual
+}
+
 // reserve makes room to read more, given that the frame at the start is size
 // bytes long in all (0: not known yet). The buffer grows with the bytes that
-// arrived, not with the size that was claimed.
+// arrived, not with the size that was claimed: when the frame fills all of it.
 func (b *inbuf) reserve(size int) []byte {
+	first := b.first()
 	switch {
-	case b.empty() && len(b.buf) < max(b.usual, baseBuffer):
-		b.take(b.pool.get(max(b.usual, baseBuffer)), 0)
+	case b.empty() && (len(b.buf) < first || len(b.buf) > keepBuffer):
+		b.take(b.pool.get(first), 0)
 	case b.empty():
 		b.start, b.end = 0, 0
 	case b.end == len(b.buf) || b.start > 0 && size > len(b.buf)-b.start:
-		need := max(b.usual, len(b.buf))
-		if b.start == 0 || size > len(b.buf) && b.start < len(b.buf)/2 {
+		need := max(first, len(b.buf))
+		if b.start == 0 {
 			need = max(need, min(len(b.buf)*growth, max(size, len(b.buf)+1)))
 		}
 		if need == len(b.buf) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"blumfeld/protocol"
@@ -110,6 +111,124 @@ func TestBufferGrowsWithWhatArrives(t *testing.T) {
 		}
 		clear(chunk[:4])
 		w.frames(t, func(frame []byte) { done = len(frame) == claimed })
+	}
+}
+
+// TestClaimIsNotPaidFor: in a buffer that small requests filled, a frame of which so much has come claims 100 MB. More
+// than what the small ones earned is not allocated before a quarter of it is there.
+func TestClaimIsNotPaidFor(t *testing.T) {
+	const claimed = 100 << 20
+	for _, came := range []int{4, 100, keepBuffer / growth, keepBuffer / 2, keepBuffer * 3 / 4} {
+		for _, before := range []int{1, 10, 300} {
+			w := &wire{in: inbuf{pool: &buffers{}}, room: 4}
+			w.burst(t)
+			stream := bytes.Repeat(frameOf(make([]byte, 1000)), before)
+			stream = binary.BigEndian.AppendUint32(stream, claimed)
+			stream = append(stream, make([]byte, came-4)...)
+			for len(stream) > 0 {
+				stream = w.fill(stream, len(stream))
+				w.frames(t, func([]byte) {})
+			}
+			unread := len(w.in.unread())
+			if w.in.reserve(w.room); unread != came || len(w.in.buf) > max(keepBuffer, growth*unread) {
+				t.Errorf("after %d small requests: a buffer of %d bytes when %d have arrived", before, len(w.in.buf), unread)
+			}
+		}
+	}
+}
+
+// TestLargeBufferIsNotKept for what comes after its frame, without a pause in which it would be given back.
+func TestLargeBufferIsNotKept(t *testing.T) {
+	w := &wire{in: inbuf{pool: &buffers{}}, room: 4}
+	stream := append(frameOf(make([]byte, 20<<20)), 0, 1, 2)
+	for len(stream) > 0 {
+		stream = w.fill(stream, len(stream))
+		w.frames(t, func([]byte) {})
+	}
+	if n := len(w.in.unread()); n != 3 || len(w.in.buf) > keepBuffer {
+		t.Errorf("a buffer of %d bytes for %d", len(w.in.buf), n)
+	}
+}
+
+// burst fills ever larger buffers with small requests, and gives the last one back.
+func (w *wire) burst(t *testing.T) {
+	t.Helper()
+	stream := bytes.Repeat(frameOf(make([]byte, 1000)), 2*keepBuffer/1004)
+	for len(stream) > 0 {
+		stream = w.fill(stream, len(stream))
+		w.frames(t, func([]byte) {})
+	}
+	w.in.release()
+	if w.in.usual != keepBuffer {
+		t.Fatalf("after a burst it starts with %d bytes", w.in.usual)
+	}
+}
+
+// TestManyConnectionsShareTheLargeBuffers: each has had its burst, and now sends one byte of a frame.
+func TestManyConnectionsShareTheLargeBuffers(t *testing.T) {
+	var pool buffers
+	wires := make([]*wire, 2*largeBytes/keepBuffer)
+	for i := range wires {
+		wires[i] = &wire{in: inbuf{pool: &pool}, room: 4}
+		wires[i].burst(t)
+	}
+	held := func() (n int64) {
+		for _, w := range wires {
+			if len(w.in.buf) > baseBuffer {
+				n += int64(len(w.in.buf))
+			}
+		}
+		return n
+	}
+	check := func(when string, atLeast, atMost int64) {
+		t.Helper()
+		if n := held(); n != pool.large.Load() || n < atLeast || n > atMost {
+			t.Fatalf("%s: %d bytes in large buffers, counted are %d, want %d to %d", when, n, pool.large.Load(), atLeast, atMost)
+		}
+	}
+	frame := frameOf(make([]byte, 10))
+	for _, w := range wires {
+		w.fill(frame, 1)
+	}
+	check("a byte each", largeBytes, largeBytes)
+
+	// A large request gets what it needs, made to measure in the end.
+	const size = 20 << 20
+	last := wires[len(wires)-1]
+	stream := append(frame[1:], frameOf(make([]byte, size))...)
+	for len(stream) > 0 {
+		stream = last.fill(stream, len(stream))
+		if len(stream) > 0 {
+			last.frames(t, func([]byte) {})
+		}
+	}
+	check("a large request", largeBytes+size, largeBytes+size+4)
+
+	for _, w := range wires {
+		w.in.consume(len(w.in.unread()))
+		w.in.release()
+	}
+	check("all given back", 0, 0)
+	wires[0].in.usual = keepBuffer
+	wires[0].fill(frame, 1)
+	check("after the crowd", keepBuffer, keepBuffer)
+}
+
+// TestLargeBuffersAreCounted by many at once.
+func TestLargeBuffersAreCounted(t *testing.T) {
+	var pool buffers
+	var all sync.WaitGroup
+	for seed := range uint64(4) {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, 1))
+			for range 100 {
+				pool.put(pool.get(1 + random.IntN(1<<random.IntN(26))))
+			}
+		})
+	}
+	all.Wait()
+	if n := pool.large.Load(); n != 0 {
+		t.Errorf("%d bytes are out when none is", n)
 	}
 }
 
