@@ -63,8 +63,9 @@ func ReadBackup(ctx context.Context, r io.Reader, store Store) (keys int, err er
 		return 0, fmt.Errorf("%w that this program reads: version %d", ErrBackup, binary.BigEndian.Uint32(v))
 	}
 	var ops []Op
+	gathered := 0 // bytes of ops
 	flush := func() error {
-		defer func() { ops = nil }()
+		defer func() { ops, gathered = nil, 0 }()
 		if store == nil {
 			return nil
 		}
@@ -83,9 +84,10 @@ func ReadBackup(ctx context.Context, r io.Reader, store Store) (keys int, err er
 		value := in.entry()
 		keys++
 		if _, registration := parseBrokerKey(string(key)); !registration {
-			ops = append(ops, Put(string(key), value))
+			op := Put(string(key), value)
+			ops, gathered = append(ops, op), gathered+op.size()
 		}
-		if len(ops) == MaxTxnOps {
+		if len(ops) == MaxTxnOps || gathered >= MaxTxnBytes {
 			if err := flush(); err != nil {
 				return keys, err
 			}

@@ -2,8 +2,10 @@ package controller
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"testing"
 )
@@ -60,6 +62,59 @@ func TestBackupAndBack(t *testing.T) {
 	c := start(t, restored, Options{}, oneBroker)
 	if topic, ok := c.Image().Topic("t"); !ok || len(topic.Partitions) != 3 {
 		t.Fatalf("%+v", topic)
+	}
+}
+
+// counting is a reader that knows how much was read.
+type counting struct {
+	io.Reader
+	n int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// lagging is a store that knows how far its writer was behind what it read.
+type lagging struct {
+	Store
+	from         *counting
+	written, lag int
+}
+
+func (s *lagging) Txn(ctx context.Context, conds []Cond, ops []Op) (int64, bool, error) {
+	s.lag = max(s.lag, s.from.n-s.written)
+	for _, op := range ops {
+		s.written += len(op.Key) + len(op.Value)
+	}
+	return s.Store.Txn(ctx, conds, ops)
+}
+
+// TestBackupIsNotGathered: of a backup of many large entries, no more is in memory than a transaction holds.
+func TestBackupIsNotGathered(t *testing.T) {
+	const entry = 100_000
+	store := NewMemStore()
+	for i := range 8 * MaxTxnBytes / entry {
+		if _, _, err := store.Txn(t.Context(), nil, []Op{Put(fmt.Sprintf("groups/g/%d", i), make([]byte, entry))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := WriteBackup(t.Context(), store, &b); err != nil {
+		t.Fatal(err)
+	}
+	from := &counting{Reader: &b}
+	restored := &lagging{Store: NewMemStore(), from: from}
+	if _, err := ReadBackup(t.Context(), from, restored); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := contents(t, restored), contents(t, store); !reflect.DeepEqual(got, want) {
+		t.Fatalf("%d keys instead of %d", len(got), len(want))
+	}
+	if restored.lag > MaxTxnBytes+2*entry {
+		t.Fatalf("%d bytes had been read and not written", restored.lag)
 	}
 }
 
