@@ -21,7 +21,7 @@ const (
 // brief is the part of README that the bench writes: the aims of all rows, and one line for each row.
 func (r results) brief(all []row) string {
 	var b strings.Builder
-	b.WriteString(r.machine + " " + r.run + "\n\n")
+	b.WriteString(r.machine + " " + r.heading() + "\n\n")
 	writeRow(&b, []string{"", blumfeld, apacheKafka, "ratio (range)", bareLoop, "ratio to it"})
 	b.WriteString(strings.Repeat("|---", 6) + "|\n")
 	for _, x := range all {

@@ -6,8 +6,9 @@
 //	go run ./integration/bench [-rows groups,start-up] [-pairs 3] [-within 28m] [-out FILE] [-readme FILE]
 //
 // A run of some rows brings those rows of FILE up to date and leaves the others
-// as they were measured; each says when. Figures of two machines are never
-// mixed: if FILE is another machine's, a run of some rows does not touch it.
+// as they were measured; each says when, and the heading which of them are
+// later than the last run of all. Figures of two machines are never mixed: if
+// FILE is another machine's, a run of some rows does not touch it.
 // A row that fails says why, and the next is done; the exit code is 1 then.
 //
 // It owns the rows and the arithmetic between them. It must not know how a

@@ -6,27 +6,56 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // results are what RESULTS.md holds: the whole table.
 type results struct {
 	machine string  // where all of it was measured
-	run     string  // when all rows were, in one run
+	run     string  // when all rows were, in one run; it ends with what they have as measured, and a full stop
 	entries []entry // row by row
 }
 
 const (
 	resultsTitle = "# Beside Apache Kafka"
 	partialRun   = "Some rows only; all of them were not yet measured in one run."
+	laterMark    = "; measured later, at "
 )
 
 var columns = []string{"row", "figure", "Blumfeld", "Apache Kafka", "ratio (range)", "bare loop", "ratio to it", "measured"}
 
+// heading is when all rows were measured, and which of them again since.
+func (r results) heading() string {
+	if r.run == partialRun {
+		return r.run
+	}
+	var whens []string
+	rows := make(map[string][]string) // by when
+	for _, e := range r.entries {
+		if strings.HasSuffix(r.run, ": "+e.measured+".") {
+			continue
+		}
+		if !slices.Contains(whens, e.measured) {
+			whens = append(whens, e.measured)
+		}
+		if name := strconv.Quote(e.row); !slices.Contains(rows[e.measured], name) {
+			rows[e.measured] = append(rows[e.measured], name)
+		}
+	}
+	if len(whens) == 0 {
+		return r.run
+	}
+	for i, when := range whens {
+		whens[i] = when + ": " + strings.Join(rows[when], ", ")
+	}
+	return strings.TrimSuffix(r.run, ".") + laterMark + strings.Join(whens, "; at ") + "."
+}
+
 // render is the text of the file.
 func (r results) render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n%s\n\n%s\n\n", resultsTitle, r.machine, r.run)
+	fmt.Fprintf(&b, "%s\n\n%s\n\n%s\n\n", resultsTitle, r.machine, r.heading())
 	writeRow(&b, columns)
 	b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
 	last := ""
@@ -57,6 +86,9 @@ func parseResults(text string) (r results, err error) {
 		return results{}, errors.New("not a table of this bench")
 	}
 	r.machine, r.run = parts[1], parts[2]
+	if run, _, ok := strings.Cut(r.run, laterMark); ok {
+		r.run = run + "." // the rest comes from the rows
+	}
 	row, measured := "", ""
 	for i, line := range strings.Split(strings.TrimSpace(table), "\n") {
 		if i < 2 {

@@ -21,6 +21,34 @@ var (
 	}
 )
 
+// TestHeading: a row that was measured after all were is named, whatever was measured between.
+func TestHeading(t *testing.T) {
+	const run = "All rows in one run of 19m7s: 2026-11-23 934daaa."
+	at := func(row, measured string) entry { return entry{row: row, measured: measured} }
+	for _, c := range []struct {
+		run     string
+		entries []entry
+		want    string
+	}{
+		{run, nil, run},
+		{run, []entry{at("a", "2026-11-23 934daaa"), at("b", "2026-11-23 934daaa")}, run},
+		{partialRun, []entry{at("a", "2026-11-23 934daaa")}, partialRun},
+		{run, []entry{at("a", "2026-11-23 934daaa"), at("b, 1 KiB", "2026-11-24 934daaa"), at("b, 1 KiB", "2026-11-24 934daaa"),
+			at("c", "2026-11-24 fab176b and changes"), at("d", "2026-11-24 934daaa")},
+			`All rows in one run of 19m7s: 2026-11-23 934daaa; measured later, at 2026-11-24 934daaa: "b, 1 KiB", "d"; at 2026-11-24 fab176b and changes: "c".`},
+	} {
+		r := results{machine: "Here.", run: c.run, entries: c.entries}
+		got := r.heading()
+		if got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+		again, err := parseResults(r.render())
+		if err != nil || again.run != c.run || again.heading() != got {
+			t.Errorf("read again: %q, %v", again.run, err)
+		}
+	}
+}
+
 // testOutcome has three pairs of the produce row.
 func testOutcome() outcome {
 	o := outcome{row: "produce"}
@@ -37,7 +65,7 @@ func testOutcome() outcome {
 }
 
 const (
-	testHead = "# Beside Apache Kafka\n\nHere.\n\nAll at once.\n\n" +
+	testHead = "# Beside Apache Kafka\n\nHere.\n\nAll at once: yesterday.\n\n" +
 		"| row | figure | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it | measured |\n|---|---|---|---|---|---|---|---|\n"
 	testProduce = `| produce | MB/s, more is better | 2,000 | – | – |  |  | yesterday |
 |  | broker CPU s, less is better | 2 | 4 | 0.500 (0.250–0.750) | 0.500 | 4 (2–6) |  |
@@ -49,7 +77,7 @@ func TestResults(t *testing.T) {
 	fresh = append(fresh, outcome{row: "consume", unsupported: []string{blumfeld},
 		samples: []sample{{apacheKafka, measured{testCost, 1234.5}}}}.entries("yesterday")...)
 	fresh = append(fresh, outcome{row: "more", failed: errors.New("it | broke\nhere")}.entries("yesterday")...)
-	r := results{machine: "Here.", run: "All at once."}.merge(testRows, fresh)
+	r := results{machine: "Here.", run: "All at once: yesterday."}.merge(testRows, fresh)
 	const first = testHead + testProduce + `| consume | not supported by Blumfeld |  |  |  |  |  | yesterday |
 |  | broker CPU s, less is better | – | 1,234 | – |  |  |  |
 | more | failed: it / broke here |  |  |  |  |  | yesterday |
@@ -76,11 +104,16 @@ func TestResults(t *testing.T) {
 	fresh = slices.Concat(
 		outcome{row: "start", samples: []sample{{blumfeld, measured{testCost, 1}}}}.entries("today"),
 		outcome{row: "consume", samples: []sample{{blumfeld, measured{testCost, 1}}}}.entries("today"))
-	const second = testHead + testProduce + `| consume | broker CPU s, less is better | 1 | – | – |  |  | today |
+	const later = `All at once: yesterday; measured later, at today: "consume", "start".`
+	second := strings.Replace(testHead, "All at once: yesterday.", later, 1) + testProduce + `| consume | broker CPU s, less is better | 1 | – | – |  |  | today |
 | start | broker CPU s, less is better | 1 | – | – |  |  | today |
 `
-	if got := r.merge(testRows, fresh).render(); got != second {
+	r = r.merge(testRows, fresh)
+	if got := r.render(); got != second {
 		t.Errorf("got:\n%s\nwant:\n%s", got, second)
+	}
+	if brief := r.brief(testRows); !strings.HasPrefix(brief, "Here. "+later+"\n") {
+		t.Errorf("not said in README: %s", brief)
 	}
 
 	if r, err = readResults(filepath.Join(t.TempDir(), "none"), "Here."); err != nil || len(r.entries) > 0 || r.run != partialRun {
@@ -95,8 +128,8 @@ func TestResults(t *testing.T) {
 
 func TestBrief(t *testing.T) {
 	fresh := append(testOutcome().entries("today"), outcome{row: "consume", failed: errors.New("broke")}.entries("today")...)
-	r := results{machine: "Here.", run: "All at once."}.merge(testRows, fresh)
-	const want = `Here. All at once.
+	r := results{machine: "Here.", run: "All at once: today."}.merge(testRows, fresh)
+	const want = `Here. All at once: today.
 
 |  | Blumfeld | Apache Kafka | ratio (range) | bare loop | ratio to it |
 |---|---|---|---|---|---|
