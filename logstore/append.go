@@ -304,7 +304,7 @@ func (l *Log) renew(s *segment, now int64) error {
 
 // emptied cuts a segment's new file: one of that name can only be what a crash left of a segment that never came to be.
 // An empty one is left alone. ext4 takes a file that is cut to nothing for one that is written anew, and its close then
-// waits until all of it is on disk (auto_da_alloc): a deleted topic would be written out first.
+// starts to write all of it out, without waiting (auto_da_alloc): a deleted topic would cost the disk what it held.
 func emptied(f vfs.File) error {
 	size, err := f.Size()
 	if err != nil || size == 0 {

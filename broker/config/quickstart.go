@@ -20,7 +20,7 @@ func quickStart() []struct{ key, value, why string } {
 		{"share.coordinator.state.topic.replication.factor", "1", "A single node holds one replica."},
 		{"share.coordinator.state.topic.min.isr", "1", "A single node holds one replica."},
 		{"group.initial.rebalance.delay.ms", "0", "Somebody trying things out sees the first record at once."},
-		{"socket.receive.buffer.bytes", "-1", "Kafka's 100 KiB hold less than one full batch: a producer's next requests wait for us to read the last, one system call and one wake-up each."},
+		{"socket.receive.buffer.bytes", "-1", "Kafka's 100 KiB hold less than a batch of 128 KiB: a producer's next requests wait for us to read the last, one system call and one wake-up each."},
 		{"socket.send.buffer.bytes", "-1", "The system lets a socket's buffers grow with what its client takes."},
 	}
 }

@@ -59,10 +59,13 @@ func (o *Options) setDefaults() error {
 }
 
 // Bounds on what a restart reads, and on what one request may hold.
+//
+// catchUpEntries is for a lone voter, whom nobody follows. With several, one that is 200 entries behind under load would
+// be sent the whole database, and once more when that has arrived: it has to rise again then.
 const (
 	segmentBytes    = 4 << 20 // of the write-ahead log
 	snapshotEntries = 1_000   // raft entries between snapshots: a restart replays up to as many, about 40 us each
-	catchUpEntries  = 200     // raft entries kept in memory for other voters that lag; those further behind get the database
+	catchUpEntries  = 200     // raft entries kept in memory for voters that lag; those further behind get the database
 	compactEvery    = 10_000  // revisions between compactions
 	compactKeep     = 1_000   // revisions that a compaction leaves, for watches that lag
 	maxRequestBytes = 3 << 19 // 1.5 MiB, etcd's default: controller.MaxTxnBytes and what goes around it

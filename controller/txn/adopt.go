@@ -34,9 +34,10 @@ const (
 )
 
 // Adopt stores transactional ids of another cluster, before a Coordinator is started. A transaction that is decided is
-// carried out when one is. One that is open will be aborted then, under an epoch that its producer does not have: what it
-// wrote here and there is one transaction no more. An id that the store knows is left alone; known are these, but for those
-// that an earlier Adopt of the same has stored; aborted are the others whose transactions were open. newProducerID gives out one for a producer whose epochs are used up.
+// carried out when one is. One that is open will be aborted then, under an epoch that its producer does not have: what
+// it wrote here and there is one transaction no more. An id that the store knows is left alone; known are these, but for
+// those that an earlier Adopt of the same has stored; aborted are the others whose transactions were open. newProducerID
+// gives out one for a producer whose epochs are used up.
 func Adopt(ctx context.Context, store controller.Store, ids []Adopted, newProducerID func() (int64, error)) (known, aborted []string, err error) {
 	kvs, _, err := store.Range(ctx, idsPrefix)
 	if err != nil {

@@ -78,9 +78,9 @@
 // stores what is pending and what becomes of it. Nobody waits for the record of the completion: whoever finds the
 // decision in the store writes the markers again and comes to the same end. It goes along with a later flight, within a
 // second, and mostly the record of the next transaction takes its place; so AddPartitionsToTxn need not wait for it
-// either. A flight carries up to 128 transactional ids; under load a Kafka transaction costs a small part of a
-// transaction of the store: with 100 producers 1/30 on etcd, where BenchmarkTransaction has 13,000 a second on two
-// cores, and 550 with one producer, who waits for two fsyncs.
+// either. A flight carries as many transactional ids as the store takes in one transaction; under load a Kafka
+// transaction costs a small part of that: with 100 producers 1/30 on etcd, where BenchmarkTransaction has 13,000 a
+// second on two cores, and 550 with one producer, who waits for two fsyncs.
 //
 // Each write is the whole record, up to 40 bytes and the partitions (1 to 3 bytes each, and their topics' names): n
 // partitions added one by one write n*n/2 of them. A transaction whose partitions would not fit into a value is refused
