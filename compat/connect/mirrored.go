@@ -200,6 +200,16 @@ func mirrorsPartitions(ctx context.Context, m *mirror, d direction) error {
 	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
 		return err
 	}
+	// Apache Kafka answers before its brokers know.
+	if err := await(ctx, func() error {
+		resp, err := ask[*kmsg.MetadataResponse](ctx, d.from.addr, &kmsg.MetadataRequest{Topics: []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(topic)}}})
+		if err == nil && len(resp.Topics[0].Partitions) != more {
+			err = fmt.Errorf("%s has %d partitions, not %d", topic, len(resp.Topics[0].Partitions), more)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	records := recordsOf(numbers(50))
 	for _, r := range records {
 		r.Partition = more - 1
