@@ -25,7 +25,8 @@ import (
 // offlineConfig is a broker's that keeps its metadata in store, for Import, Recover, Backup and Restore.
 func offlineConfig(t *testing.T, dir string, store controller.Store) Config {
 	t.Helper()
-	values, _, err := config.Parse(config.Properties{"log.dirs": dir})
+	// A broker may be running at the default address.
+	values, _, err := config.Parse(config.Properties{"log.dirs": dir, "listeners": "PLAINTEXT://127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
